@@ -1,0 +1,5 @@
+// Package identity holds the sources of traffic: workloads, the selectors that choose among them, their SPIFFE IDs, and the inventory of
+// what is known of a cluster.
+//
+// Values are immutable once made and safe for concurrent use. The zero Selector selects nothing.
+package identity

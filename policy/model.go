@@ -1,0 +1,122 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+)
+
+// Protocol is what a request speaks or a destination takes.
+type Protocol uint8
+
+const (
+	AnyProtocol Protocol = iota // in denies and boundaries: every protocol; invalid in an allow and in a request
+	TLS
+	HTTP
+	TCP // contains TLS and HTTP, which run on it
+	UDP // QUIC is UDP
+)
+
+// Contains reports whether a destination of protocol p takes a request of protocol q: TCP contains TLS and HTTP, AnyProtocol all,
+// the others only themselves.
+func (p Protocol) Contains(q Protocol) bool {
+	switch p {
+	case AnyProtocol:
+		return true
+	case TCP:
+		return q == TCP || q == TLS || q == HTTP
+	}
+	return p == q
+}
+
+// String returns "TLS", "HTTP", "TCP", "UDP" or "any".
+func (p Protocol) String() string {
+	switch p {
+	case AnyProtocol:
+		return "any"
+	case TLS:
+		return "TLS"
+	case HTTP:
+		return "HTTP"
+	case TCP:
+		return "TCP"
+	case UDP:
+		return "UDP"
+	}
+	return "invalid"
+}
+
+// A Destination is a set of requests' destinations: hosts or addresses, never both, with a protocol and ports.
+type Destination struct {
+	Hosts     []match.Pattern
+	Addresses match.Prefixes
+	Protocol  Protocol
+	Ports     match.Ports // empty in denies and boundaries: every port; empty in an allow: the protocol's default (443 for TLS, 80 for HTTP)
+	// OriginateTLS asks the enforcement point to speak TLS on behalf of the application. Only in allows, only for HTTP by host.
+	OriginateTLS *TLSOrigination
+}
+
+// TLSMode tells how TLS is originated.
+type TLSMode uint8
+
+const (
+	SimpleTLS TLSMode = iota + 1 // the server proves itself
+	MutualTLS                    // the client does too, with the named credential
+)
+
+func (m TLSMode) String() string {
+	switch m {
+	case SimpleTLS:
+		return "Simple"
+	case MutualTLS:
+		return "Mutual"
+	}
+	return "invalid"
+}
+
+// TLSOrigination says how TLS is spoken to the destination.
+type TLSOrigination struct {
+	Port           uint16 // of the destination, such as 443
+	Mode           TLSMode
+	CredentialName string // the secret with the client's certificate; MutualTLS only
+}
+
+// A Rule allows or denies its section's sources one destination; in a boundary it is one of the destinations inside.
+type Rule struct {
+	Name    string // unique in the policy, or empty: derived from what the rule says
+	To      Destination
+	Reason  string
+	Owner   string
+	Expires time.Time // the rule is inert from the start of this day (UTC); zero: never
+	At      Position
+}
+
+// A Section holds the rules for one set of sources. Order never matters.
+type Section struct {
+	Allow []Rule
+	Deny  []Rule
+	// Within is a boundary: nothing outside the union of its destinations can be allowed to the sources, by any policy. Nil: none.
+	Within []Rule
+}
+
+// Source is a section for selected sources.
+type Source struct {
+	Name string // unique in the policy; empty: derived
+	From identity.Selector
+	Section
+	At Position
+}
+
+// A Policy is a document of rules.
+type Policy struct {
+	Name      string
+	Namespace string   // set: the policy speaks for workloads of this namespace alone, and Cluster is empty
+	Clusters  []string // names or globs of the clusters that it applies to; none: all
+	Cluster   Section  // for every workload of these clusters
+	Sources   []Source
+	At        Position
+}
+
+// A RuleID names a rule among all policies: policy/rule, or namespace/policy/rule for a policy with a namespace.
+type RuleID string
