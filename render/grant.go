@@ -2,6 +2,7 @@ package render
 
 import (
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
 
@@ -16,7 +17,7 @@ const (
 	DenyGrant                // takes from the allows
 	BoundaryGrant            // limits the allows
 	BaselineGrant            // everything not granted is denied; one a plan
-	ExemptionGrant           // in-cluster traffic that a renderer leaves open, such as DNS; outside the model, never implicit
+	ExemptionGrant           // traffic that a renderer leaves open, such as DNS; outside the model, never implicit
 )
 
 // A Grant is one line of a plan: one rule's effect on one pattern or on one set of addresses.
@@ -52,11 +53,16 @@ type Source struct {
 	PodsWhy string
 }
 
-// A Peer is an in-cluster destination of an exemption.
+// A Peer is where an exemption leads: pods, addresses, or anything.
 type Peer struct {
-	Name      string            // such as "cluster DNS"
-	Namespace string            // by name; empty: any
-	PodLabels map[string]string // empty: any pod
-	Protocol  policy.Protocol   // TCP or UDP; AnyProtocol with no ports: all traffic
-	Ports     []uint16
+	Name string // such as "cluster DNS"
+
+	Namespace string                 // pods of the namespace of this name; empty: of any
+	PodLabels map[string]string      // pods with these labels; empty: any pod
+	Except    []identity.PodSelector // pods that are not meant
+	Addresses match.Prefixes         // not empty: these addresses, and no pods
+	Anything  bool                   // every pod and every address
+
+	Protocol policy.Protocol // TCP, UDP, or AnyProtocol: all traffic, whatever the ports
+	Ports    match.Ports     // empty: every port
 }

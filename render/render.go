@@ -1,6 +1,9 @@
 package render
 
-import "github.com/egresskit/egress/policy"
+import (
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/policy"
+)
 
 // A Renderer writes manifests for one target. A Renderer is immutable and safe for concurrent use.
 type Renderer interface {
@@ -13,14 +16,16 @@ type Renderer interface {
 	Render(p *Plan, out *Emitter) error
 }
 
-// An Exempter is a Renderer that leaves in-cluster traffic open. Its exemptions become grants of the plan before rendering.
+// An Exempter is a Renderer that leaves some traffic open. Its exemptions become grants of the plan before rendering.
 type Exempter interface {
 	Exemptions(p *Plan) []Exemption
 }
 
-// An Exemption is in-cluster traffic that stays open whatever the policies say. Name is stable and unique among a renderer's exemptions.
+// An Exemption is traffic that stays open whatever the policies say, mostly inside the cluster. Name is stable and unique among a renderer's
+// exemptions.
 type Exemption struct {
 	Name string
+	From identity.Selector // the zero Selector: every workload
 	Peer Peer
 	Why  string
 }
