@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/egresskit/egress/identity"
@@ -53,8 +56,55 @@ type Destination struct {
 	Addresses match.Prefixes
 	Protocol  Protocol
 	Ports     match.Ports // empty in denies and boundaries: every port; empty in an allow: the protocol's default (443 for TLS, 80 for HTTP)
+	// Methods and Paths limit requests of protocol HTTP; empty: every method, every path. Invalid with any other protocol. A destination
+	// with methods or paths takes no request without one.
+	Methods []string // in upper case, as in requests
+	Paths   []Path
 	// OriginateTLS asks the enforcement point to speak TLS on behalf of the application. Only in allows, only for HTTP by host.
 	OriginateTLS *TLSOrigination
+}
+
+// String returns the canonical text of d: destinations that differ have different texts.
+func (d Destination) String() string {
+	parts := []string{d.Protocol.String()}
+	if hosts := joined(d.Hosts); hosts != "" {
+		parts = append(parts, hosts)
+	}
+	if !d.Addresses.IsEmpty() {
+		parts = append(parts, d.Addresses.String())
+	}
+	if !d.Ports.IsEmpty() {
+		parts = append(parts, "port "+d.Ports.String())
+	}
+	if len(d.Methods) > 0 {
+		parts = append(parts, "methods "+strings.Join(sortedUnique(d.Methods, strings.Compare), ","))
+	}
+	if paths := joined(d.Paths); paths != "" {
+		parts = append(parts, "paths "+paths)
+	}
+	if o := d.OriginateTLS; o != nil {
+		parts = append(parts, "originating "+o.String())
+	}
+	return strings.Join(parts, " ")
+}
+
+// joined returns the texts of a list that stands for a set, in order and without duplicates.
+func joined[T fmt.Stringer](list []T) string {
+	texts := make([]string, len(list))
+	for i, e := range list {
+		texts[i] = e.String()
+	}
+	return strings.Join(sortedUnique(texts, strings.Compare), ",")
+}
+
+// sortedUnique returns a sorted copy of list without duplicates; nil for an empty one.
+func sortedUnique[T any](list []T, compare func(a, b T) int) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	out := slices.Clone(list)
+	slices.SortFunc(out, compare)
+	return slices.CompactFunc(out, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
 // TLSMode tells how TLS is originated.
@@ -80,6 +130,15 @@ type TLSOrigination struct {
 	Port           uint16 // of the destination, such as 443
 	Mode           TLSMode
 	CredentialName string // the secret with the client's certificate; MutualTLS only
+}
+
+// String returns the mode, the port and, where there is one, the credential.
+func (o TLSOrigination) String() string {
+	s := fmt.Sprintf("%s TLS to port %d", o.Mode, o.Port)
+	if o.CredentialName != "" {
+		s += " with credential " + o.CredentialName
+	}
+	return s
 }
 
 // A Rule allows or denies its section's sources one destination; in a boundary it is one of the destinations inside.
