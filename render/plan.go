@@ -32,6 +32,11 @@ func (p *Plan) Cluster() string { return p.cluster }
 // Inventory returns what is known of the cluster; it may be nil.
 func (p *Plan) Inventory() *identity.Inventory { return p.inventory }
 
+// Namespaces returns the names of the cluster's namespaces in order: those of the inventory and those that the rules' selectors name, whether
+// or not a renderer is given the rules. Without an inventory these are all that is known, and targets that need namespaces say so as
+// an assumption.
+func (p *Plan) Namespaces() []string { panic("render: Namespaces: not written yet") }
+
 // Grants yields the grants in canonical order.
 func (p *Plan) Grants() iter.Seq[*Grant] { panic("render: not written yet") }
 

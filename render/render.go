@@ -16,7 +16,8 @@ type Renderer interface {
 	Render(p *Plan, out *Emitter) error
 }
 
-// An Exempter is a Renderer that leaves some traffic open. Its exemptions become grants of the plan before rendering.
+// An Exempter is a Renderer that leaves some traffic open. Its exemptions become grants of the plan before rendering. The
+// plan that it is asked with is the one that it would be given without them: what it cannot say is kept away, and Admit is set.
 type Exempter interface {
 	Exemptions(p *Plan) []Exemption
 }
