@@ -5,18 +5,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gobwas/glob"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // A Term is one alternative of a Selector: a workload must match every field that is given, and any one of the entries of a list.
-// Lists hold names, or globs with '*' and '?'. At least one field must be given.
+// Lists hold names, or globs with '*' and '?'; '*' also stands for nothing and for dots. An empty list and a label selector without
+// conditions are not given, and at least one field must be.
 type Term struct {
-	Clusters        []string
+	Clusters        []string // see [ValidateCluster]
 	Namespaces      []string
 	ServiceAccounts []string
-	NamespaceLabels *metav1.LabelSelector
+	NamespaceLabels *metav1.LabelSelector // NamespaceNameLabel is implied
 	PodLabels       *metav1.LabelSelector
 }
 
@@ -25,29 +24,32 @@ type Selector struct {
 	_     [0]func()
 	all   bool
 	terms []term // sorted by text, no duplicates; empty when all
+	text  string // what String returns, but for everything and nothing
 }
 
+// A term is a Term taken apart. Fields that are not given hold for every workload.
 type term struct {
 	clusters, namespaces, accounts nameSet
-	namespaceLabels, podLabels     labels.Selector // nil: any
-	source                         Term            // canonical: sorted lists
-	text                           string
+	namespaceLabels, podLabels     conditions
+	text                           string // the same text, the same meaning
 }
 
 // Everything returns the selector of every workload of every cluster.
 func Everything() Selector { return Selector{all: true} }
 
-// NewSelector returns the union of the terms. No terms give the zero Selector. The error names the first bad term.
+// NewSelector returns the union of the terms. No terms give the zero Selector. The error names the first bad term by its index, and its
+// bad field: a name or glob that no workload can have, an invalid label selector, one whose conditions contradict each other, or
+// no field at all.
 func NewSelector(terms ...Term) (Selector, error) {
-	var s Selector
+	compiled := make([]term, 0, len(terms))
 	for i, t := range terms {
 		c, err := compileTerm(t)
 		if err != nil {
 			return Selector{}, fmt.Errorf("term %d: %w", i, err)
 		}
-		s.terms = append(s.terms, c)
+		compiled = append(compiled, c)
 	}
-	return s.canonical(), nil
+	return union(compiled), nil
 }
 
 // MustSelector is NewSelector for constants. It panics on an error.
@@ -59,27 +61,32 @@ func MustSelector(terms ...Term) Selector {
 	return s
 }
 
-func (s Selector) canonical() Selector {
-	if s.all {
-		return Everything()
+// union returns the selector of terms, which it keeps, in canonical form. A term that asks for nothing selects everything.
+func union(terms []term) Selector {
+	for i := range terms {
+		terms[i].text = terms[i].describe()
+		if terms[i].text == "" {
+			return Everything()
+		}
 	}
-	slices.SortFunc(s.terms, func(a, b term) int { return strings.Compare(a.text, b.text) })
-	s.terms = slices.CompactFunc(s.terms, func(a, b term) bool { return a.text == b.text })
-	return s
+	slices.SortFunc(terms, func(a, b term) int { return strings.Compare(a.text, b.text) })
+	terms = slices.CompactFunc(terms, func(a, b term) bool { return a.text == b.text })
+	texts := make([]string, len(terms))
+	for i, t := range terms {
+		texts[i] = t.text
+	}
+	return Selector{terms: terms, text: strings.Join(texts, " or ")}
 }
 
-func compileTerm(t Term) (term, error) {
-	var c term
-	var err error
-	t = t.clone()
-	for _, f := range []struct {
-		name string
-		in   []string
-		out  *nameSet
-	}{{"clusters", t.Clusters, &c.clusters}, {"namespaces", t.Namespaces, &c.namespaces}, {"serviceAccounts", t.ServiceAccounts, &c.accounts}} {
-		if *f.out, err = newNameSet(f.in); err != nil {
-			return term{}, fmt.Errorf("%s: %w", f.name, err)
-		}
+func compileTerm(t Term) (c term, err error) {
+	if c.clusters, err = newNameSet(t.Clusters, ValidateCluster, clusterByte); err != nil {
+		return term{}, fmt.Errorf("clusters: %w", err)
+	}
+	if c.namespaces, err = newNameSet(t.Namespaces, ValidateName, nameByte); err != nil {
+		return term{}, fmt.Errorf("namespaces: %w", err)
+	}
+	if c.accounts, err = newNameSet(t.ServiceAccounts, ValidateName, nameByte); err != nil {
+		return term{}, fmt.Errorf("serviceAccounts: %w", err)
 	}
 	if c.namespaceLabels, err = compileLabels(t.NamespaceLabels); err != nil {
 		return term{}, fmt.Errorf("namespaceLabels: %w", err)
@@ -87,90 +94,79 @@ func compileTerm(t Term) (term, error) {
 	if c.podLabels, err = compileLabels(t.PodLabels); err != nil {
 		return term{}, fmt.Errorf("podLabels: %w", err)
 	}
-	c.source = t
-	c.text = c.describe()
-	if c.text == "" {
+	if err := c.nameNamespaces(); err != nil {
+		return term{}, err
+	}
+	if c.describe() == "" {
 		return term{}, fmt.Errorf("selects every workload; name namespaces, service accounts or labels, or use the cluster section")
 	}
 	return c, nil
 }
 
-func compileLabels(s *metav1.LabelSelector) (labels.Selector, error) {
-	if s == nil {
-		return nil, nil
+// nameNamespaces replaces a list of names that is written as a condition on the label for names by the names, so that there is one way
+// to name a namespace.
+func (c *term) nameNamespaces() error {
+	named := c.namespaceLabels.on(NamespaceNameLabel)
+	if named.absent || named.others {
+		return nil
 	}
-	return metav1.LabelSelectorAsSelector(s)
+	var names nameSet
+	for _, v := range named.values {
+		if ValidateName(v) == nil && c.namespaces.contains(v) {
+			names.names = append(names.names, v)
+		}
+	}
+	if names.any() {
+		return fmt.Errorf("namespaceLabels: no namespace has both the label %s and one of the names in namespaces", named.requirements()[0])
+	}
+	c.namespaces, c.namespaceLabels = names, c.namespaceLabels.without(NamespaceNameLabel)
+	return nil
 }
 
-func (t Term) clone() Term {
-	c := Term{Clusters: sorted(t.Clusters), Namespaces: sorted(t.Namespaces), ServiceAccounts: sorted(t.ServiceAccounts)}
-	if t.NamespaceLabels != nil {
-		c.NamespaceLabels = t.NamespaceLabels.DeepCopy()
-	}
-	if t.PodLabels != nil {
-		c.PodLabels = t.PodLabels.DeepCopy()
-	}
-	return c
-}
-
-func sorted(in []string) []string {
-	out := slices.Clone(in)
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// describe returns the canonical text of a term: the same text, the same meaning.
-func (c term) describe() string {
+// describe returns the canonical text of a term, "" for one that holds for every workload.
+func (c *term) describe() string {
 	var parts []string
-	add := func(name, value string, given bool) {
-		if given {
+	add := func(name, value string) {
+		if value != "" {
 			parts = append(parts, name+"="+value)
 		}
 	}
-	add("clusters", strings.Join(c.source.Clusters, ","), len(c.source.Clusters) > 0)
-	add("namespaces", strings.Join(c.source.Namespaces, ","), len(c.source.Namespaces) > 0)
-	add("serviceAccounts", strings.Join(c.source.ServiceAccounts, ","), len(c.source.ServiceAccounts) > 0)
-	if c.namespaceLabels != nil {
-		add("namespaceLabels", c.namespaceLabels.String(), true)
-	}
-	if c.podLabels != nil {
-		add("podLabels", c.podLabels.String(), true)
-	}
+	add("clusters", strings.Join(c.clusters.entries(), ","))
+	add("namespaces", strings.Join(c.namespaces.entries(), ","))
+	add("serviceAccounts", strings.Join(c.accounts.entries(), ","))
+	add("namespaceLabels", c.namespaceLabels.String())
+	add("podLabels", c.podLabels.String())
 	return strings.Join(parts, " ")
 }
 
-// Matches reports whether w is selected. It does not allocate when the selector has no labels.
+// source returns the term as a caller would write it.
+func (c *term) source() Term {
+	t := Term{Clusters: c.clusters.entries(), Namespaces: c.namespaces.entries(), ServiceAccounts: c.accounts.entries()}
+	if len(c.namespaceLabels) > 0 {
+		t.NamespaceLabels = labelSelector(c.namespaceLabels.requirements())
+	}
+	if len(c.podLabels) > 0 {
+		t.PodLabels = labelSelector(c.podLabels.requirements())
+	}
+	return t
+}
+
+// Matches reports whether w is selected. It does not allocate.
 func (s Selector) Matches(w Workload) bool {
 	if s.all {
 		return true
 	}
 	for i := range s.terms {
-		if s.terms[i].matches(w) {
+		if s.terms[i].matches(&w) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *term) matches(w Workload) bool {
+func (c *term) matches(w *Workload) bool {
 	return c.clusters.contains(w.Cluster) && c.namespaces.contains(w.Namespace) && c.accounts.contains(w.ServiceAccount) &&
-		(c.namespaceLabels == nil || c.namespaceLabels.Matches(namespaceLabels{w})) &&
-		(c.podLabels == nil || c.podLabels.Matches(labels.Set(w.Labels)))
-}
-
-// namespaceLabels are the labels of w's namespace, with the name that the API server puts among them.
-type namespaceLabels struct{ w Workload }
-
-func (n namespaceLabels) Has(key string) bool { _, ok := n.Lookup(key); return ok }
-
-func (n namespaceLabels) Get(key string) string { v, _ := n.Lookup(key); return v }
-
-func (n namespaceLabels) Lookup(key string) (string, bool) {
-	if key == NamespaceNameLabel {
-		return n.w.Namespace, true
-	}
-	v, ok := n.w.NamespaceLabels[key]
-	return v, ok
+		c.namespaceLabels.matchesNamespace(w.Namespace, w.NamespaceLabels) && c.podLabels.matches(w.Labels)
 }
 
 // IsEverything reports whether s is [Everything].
@@ -179,81 +175,97 @@ func (s Selector) IsEverything() bool { return s.all }
 // IsZero reports whether s selects nothing by construction.
 func (s Selector) IsZero() bool { return !s.all && len(s.terms) == 0 }
 
-// Terms returns a copy of the terms in canonical order; none for the zero Selector and for Everything.
+// Terms returns the terms in canonical order and form, which selects the same and may be written otherwise than it was given: lists are
+// sorted, labels with one value are matchLabels, and [NamespaceNameLabel] with given values is a list of namespaces. There are none for
+// the zero Selector and for Everything.
 func (s Selector) Terms() []Term {
 	out := make([]Term, len(s.terms))
-	for i, t := range s.terms {
-		out[i] = t.source.clone()
+	for i := range s.terms {
+		out[i] = s.terms[i].source()
 	}
 	return out
 }
 
 // Union returns the selector of what s or o selects.
 func (s Selector) Union(o Selector) Selector {
-	return Selector{all: s.all || o.all, terms: slices.Concat(s.terms, o.terms)}.canonical()
+	if s.all || o.all {
+		return Everything()
+	}
+	return union(slices.Concat(s.terms, o.terms))
 }
 
-// InNamespace returns the part of s that lies in one namespace: what a policy of that namespace may speak for.
+// InNamespace returns the part of s that lies in one namespace: what a policy of that namespace may speak for. It is the zero Selector
+// when there can be no namespace of that name.
 func (s Selector) InNamespace(namespace string) Selector {
-	if s.all {
-		return MustSelector(Term{Namespaces: []string{namespace}})
+	if ValidateName(namespace) != nil {
+		return Selector{}
 	}
-	var terms []Term
+	only := nameSet{names: []string{namespace}}
+	if s.all {
+		return union([]term{{namespaces: only}})
+	}
+	var terms []term
 	for _, t := range s.terms {
-		if t.namespaces.contains(namespace) {
-			n := t.source.clone()
-			n.Namespaces = []string{namespace}
-			terms = append(terms, n)
+		if t.namespaces.contains(namespace) && t.namespaceLabels.on(NamespaceNameLabel).holds(namespace, true) {
+			t.namespaces, t.namespaceLabels = only, t.namespaceLabels.without(NamespaceNameLabel)
+			terms = append(terms, t)
 		}
 	}
-	return MustSelector(terms...)
+	return union(terms)
 }
 
-// WithClusters returns the part of s in clusters that match one of the names or globs; s itself when there are none. Terms that
-// name clusters already keep their own.
+// WithClusters returns the part of s in clusters that match one of the names or globs; s itself when there are none. A term that names
+// clusters keeps those that both lists hold, and goes when there are none. Besides a bad name, two globs that overlap without one
+// holding all of the other are an error, since no list of names and globs says what both match.
 func (s Selector) WithClusters(clusters ...string) (Selector, error) {
 	if len(clusters) == 0 {
 		return s, nil
 	}
-	if s.all {
-		return NewSelector(Term{Clusters: clusters})
+	given, err := newNameSet(clusters, ValidateCluster, clusterByte)
+	if err != nil {
+		return Selector{}, fmt.Errorf("clusters: %w", err)
 	}
-	terms := s.Terms()
-	for i := range terms {
-		if len(terms[i].Clusters) == 0 {
-			terms[i].Clusters = clusters
+	if s.all {
+		return union([]term{{clusters: given}}), nil
+	}
+	var terms []term
+	for _, t := range s.terms {
+		both, err := t.clusters.intersect(given)
+		if err != nil {
+			return Selector{}, fmt.Errorf("clusters: %w", err)
+		}
+		if !both.any() {
+			t.clusters = both
+			terms = append(terms, t)
 		}
 	}
-	return NewSelector(terms...)
+	return union(terms), nil
 }
 
-// InCluster returns what s means in one cluster: terms for other clusters are dropped, and clusters are no longer asked for.
+// InCluster returns what s means in one cluster: terms for other clusters are dropped, and clusters are no longer asked for. In a cluster
+// whose name is not known (""), terms that ask for one are dropped.
 func (s Selector) InCluster(cluster string) Selector {
 	if s.all {
 		return s
 	}
-	var terms []Term
+	var terms []term
 	for _, t := range s.terms {
-		if !t.clusters.contains(cluster) {
-			continue
+		if t.clusters.contains(cluster) {
+			t.clusters = nameSet{}
+			terms = append(terms, t)
 		}
-		n := t.source.clone()
-		n.Clusters = nil
-		if len(n.Namespaces)+len(n.ServiceAccounts) == 0 && n.NamespaceLabels == nil && n.PodLabels == nil {
-			return Everything()
-		}
-		terms = append(terms, n)
 	}
-	return MustSelector(terms...)
+	return union(terms)
 }
 
 // Equal reports whether s and o have the same canonical text.
-func (s Selector) Equal(o Selector) bool { return s.String() == o.String() }
+func (s Selector) Equal(o Selector) bool { return s.all == o.all && s.text == o.text }
 
 // Compare orders selectors by text.
 func (s Selector) Compare(o Selector) int { return strings.Compare(s.String(), o.String()) }
 
-// String returns the canonical text: "everything", "nothing", or the terms joined by " or ".
+// String returns the canonical text: "everything", "nothing", or the terms joined by " or ". Terms in another order, lists in another
+// order and label selectors in another form give the same text. It does not allocate.
 func (s Selector) String() string {
 	switch {
 	case s.all:
@@ -261,74 +273,5 @@ func (s Selector) String() string {
 	case len(s.terms) == 0:
 		return "nothing"
 	}
-	texts := make([]string, len(s.terms))
-	for i, t := range s.terms {
-		texts[i] = t.text
-	}
-	return strings.Join(texts, " or ")
-}
-
-// nameSet is a set of names and globs; the empty one stands for all names.
-type nameSet struct {
-	names []string
-	globs []*glob.Pattern
-}
-
-func newNameSet(entries []string) (nameSet, error) {
-	var s nameSet
-	for _, e := range entries {
-		if !strings.ContainsAny(e, "*?") {
-			if err := ValidateName(e); err != nil {
-				return nameSet{}, err
-			}
-			s.names = append(s.names, e)
-			continue
-		}
-		if err := validateGlob(e); err != nil {
-			return nameSet{}, err
-		}
-		g, err := glob.Compile(e)
-		if err != nil {
-			return nameSet{}, err
-		}
-		s.globs = append(s.globs, g)
-	}
-	return s, nil
-}
-
-// validateGlob allows what a name may hold, '*' and '?', so that every glob has one reading.
-func validateGlob(e string) error {
-	if len(e) > 253 {
-		return fmt.Errorf("glob longer than 253 bytes")
-	}
-	if strings.Contains(e, "**") {
-		return fmt.Errorf("%q: write one '*'", e)
-	}
-	for i := 0; i < len(e); i++ {
-		c := e[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-.*?", c) >= 0) {
-			return fmt.Errorf("%q is not a name or glob: use lower-case letters, digits, '-', '.', '*' and '?'", e)
-		}
-	}
-	return nil
-}
-
-func (s nameSet) contains(name string) bool {
-	if len(s.names) == 0 && len(s.globs) == 0 {
-		return true
-	}
-	if name == "" {
-		return false
-	}
-	for _, n := range s.names {
-		if n == name {
-			return true
-		}
-	}
-	for _, g := range s.globs {
-		if g.Match(name) {
-			return true
-		}
-	}
-	return false
+	return s.text
 }
