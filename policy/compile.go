@@ -183,17 +183,18 @@ func (c *compiler) sources(s identity.Selector, l limits, at Position) identity.
 			c.report("foreign-namespace", at, fmt.Sprintf("the policy speaks for namespace %q alone, and not for %s", l.namespace, strings.Join(t.Namespaces, ", ")),
 				"leave namespaces out, or use a policy without a namespace")
 		}
-		if len(l.clusters) > 0 && len(t.Clusters) > 0 {
-			c.report("clusters-twice", at, "both the policy and its source name clusters", "name clusters in one of them")
-		}
 	}
 	if l.namespace != "" {
 		s = s.InNamespace(l.namespace)
 	}
-	if limited, err := s.WithClusters(l.clusters...); err == nil {
-		s = limited
+	limited, err := s.WithClusters(l.clusters...)
+	switch {
+	case err != nil:
+		c.report("source-clusters", at, "the clusters of the source don't go with those of the policy: "+err.Error(), "name clusters in the policy or in the source, not in both")
+	case limited.IsZero() && !s.IsZero():
+		c.report("source-clusters", at, "the source names only clusters that the policy is not for", "name clusters in the policy or in the source, not in both")
 	}
-	return s
+	return limited
 }
 
 // speaksFor reports whether a term stays within a namespace: it names no other one, and globs that match it.

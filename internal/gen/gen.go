@@ -123,13 +123,13 @@ func Workload() *rapid.Generator[identity.Workload] {
 	})
 }
 
-func labelSelector(t *rapid.T, label string) *metav1.LabelSelector {
+func labelSelector(t *rapid.T, label string, keys ...string) *metav1.LabelSelector {
 	if !chance(t, label, 4) {
 		return nil
 	}
 	s := &metav1.LabelSelector{MatchLabels: labelSet(t, "match labels")}
 	for range rapid.IntRange(0, 1).Draw(t, "expressions") {
-		e := metav1.LabelSelectorRequirement{Key: pick(t, "key", "app", "tier", identity.NamespaceNameLabel),
+		e := metav1.LabelSelectorRequirement{Key: pick(t, "key", keys...),
 			Operator: pick(t, "operator", metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn, metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist)}
 		if e.Operator == metav1.LabelSelectorOpIn || e.Operator == metav1.LabelSelectorOpNotIn {
 			e.Values = some(t, "values", rapid.SampledFrom([]string{"1", "2", "a"}), 1, 2)
@@ -164,10 +164,14 @@ func selector(namespace string, clusterNames bool) *rapid.Generator[identity.Sel
 				term.Namespaces = []string{pick(t, "own namespace", namespace, "*")}
 			}
 			term.ServiceAccounts = some(t, "accounts", rapid.SampledFrom([]string{"x", "y", "x*", "?"}), 0, 2)
-			term.NamespaceLabels = labelSelector(t, "namespace labels")
-			term.PodLabels = labelSelector(t, "pod labels")
-			if s, err := identity.NewSelector(term); err != nil || s.IsZero() {
-				term.ServiceAccounts = []string{"x"} // a term must ask for something
+			keys := []string{"app", "tier"}
+			term.PodLabels = labelSelector(t, "pod labels", keys...)
+			if namespace == "" {
+				keys = append(keys, identity.NamespaceNameLabel)
+			}
+			term.NamespaceLabels = labelSelector(t, "namespace labels", keys...)
+			if _, err := identity.NewSelector(term); err != nil { // conditions that contradict each other, or none at all
+				term.NamespaceLabels, term.PodLabels, term.ServiceAccounts = nil, nil, []string{"x"}
 			}
 			terms = append(terms, term)
 		}
