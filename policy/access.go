@@ -42,26 +42,29 @@ const (
 	InvalidRequest                // denied: no protocol, no port, neither host nor address, or an ambiguous path
 )
 
-// String returns the reason in a few words.
+// String returns the reason in a word or two, which are stable: "no rule", "allowed", "denied", "outside boundary", "invalid request".
 func (r Reason) String() string {
 	switch r {
 	case NoRule:
-		return "no rule allows it"
+		return "no rule"
 	case Allowed:
 		return "allowed"
 	case Denied:
 		return "denied"
 	case OutsideBoundary:
-		return "outside a boundary"
+		return "outside boundary"
 	case InvalidRequest:
 		return "invalid request"
 	}
 	return "invalid"
 }
 
+// MarshalText returns what String does.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // A Decision is the answer to a request. The zero Decision denies.
 type Decision struct {
-	Allowed bool
-	Reason  Reason
-	Rule    RuleID // the rule that decided; of several, the least. Empty for NoRule and InvalidRequest
+	Allowed bool   `json:"allowed"`
+	Reason  Reason `json:"reason"`
+	Rule    RuleID `json:"rule,omitempty"` // the rule that decided; of several, the least. Empty for NoRule and InvalidRequest
 }

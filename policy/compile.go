@@ -14,10 +14,17 @@ import (
 // An Option changes how Compile reads policies.
 type Option func(*options)
 
-type options struct{ now time.Time }
+type options struct {
+	now   time.Time
+	trust *identity.TrustDomains
+}
 
 // At sets the time at which expiry is judged. Without it, Compile uses the current time.
 func At(t time.Time) Option { return func(o *options) { o.now = t } }
+
+// TrustDomains limits the policies to workloads of the given trust domains: a primary one and, while a mesh moves from one to another, its aliases.
+// Workloads of other trust domains may reach nothing. Without it, trust domains are not looked at.
+func TrustDomains(t identity.TrustDomains) Option { return func(o *options) { o.trust = &t } }
 
 // Compile checks policies and returns their engine. It keeps no reference to them. The error is a Diagnostics with all mistakes found.
 // The order of the policies, of their sources and of their rules changes nothing.
@@ -42,15 +49,21 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	if err := c.found.Err(); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(c.rules, func(a, b *EffectiveRule) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return &Engine{rules: c.rules}, nil
+	sortByID(c.rules)
+	sortByID(c.expired)
+	return &Engine{rules: c.rules, expired: c.expired, trust: o.trust}, nil
+}
+
+func sortByID(rules []*EffectiveRule) {
+	slices.SortFunc(rules, func(a, b *EffectiveRule) int { return strings.Compare(string(a.ID), string(b.ID)) })
 }
 
 // A compiler collects what Compile makes of policies.
 type compiler struct {
-	now   time.Time
-	rules []*EffectiveRule
-	found Diagnostics
+	now     time.Time
+	rules   []*EffectiveRule
+	expired []*EffectiveRule
+	found   Diagnostics
 }
 
 func (c *compiler) report(code string, at Position, message, advice string) {
@@ -279,7 +292,9 @@ func (d *drafts) finish() {
 		case !dup:
 			seen[f.name] = f
 			f.rule.ID = RuleID(d.policy + "/" + f.name)
-			if !f.expired {
+			if f.expired {
+				d.compiler.expired = append(d.compiler.expired, f.rule)
+			} else {
 				d.rules = append(d.rules, f.rule)
 			}
 		case f.says != o.says || f.notes != o.notes:

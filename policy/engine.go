@@ -10,7 +10,9 @@ import (
 
 // An Engine decides requests. It is immutable and safe for concurrent use. A nil or zero *Engine denies everything.
 type Engine struct {
-	rules []*EffectiveRule // sorted by ID
+	rules   []*EffectiveRule       // in force, sorted by ID
+	expired []*EffectiveRule       // allows and denies that are not, sorted by ID; only explanations read them
+	trust   *identity.TrustDomains // nil: any
 }
 
 // Effect tells what a rule does.
@@ -66,12 +68,20 @@ func (e *Engine) Rules() iter.Seq[*EffectiveRule] {
 // For resolves w once: selectors are evaluated here and not in the view's decisions.
 func (e *Engine) For(w identity.Workload) View {
 	var v View
+	if e == nil || !e.speaksFor(&w) {
+		return v
+	}
 	for r := range e.Rules() {
 		if r.Sources.Matches(w) {
 			v.rules = append(v.rules, r)
 		}
 	}
 	return v
+}
+
+// speaksFor reports whether w's trust domain is one that the policies speak for.
+func (e *Engine) speaksFor(w *identity.Workload) bool {
+	return e.trust == nil || e.trust.Contains(w.TrustDomain)
 }
 
 // A View decides for one workload. The zero View denies.
@@ -133,7 +143,12 @@ func (d *Destination) containsPlace(a *Access) bool {
 }
 
 // containsCall judges method and path.
-func (d *Destination) containsCall(a *Access) bool {
-	return (len(d.Methods) == 0 || slices.Contains(d.Methods, a.Method)) &&
-		(len(d.Paths) == 0 || slices.ContainsFunc(d.Paths, func(p Path) bool { return p.Matches(a.Path) }))
+func (d *Destination) containsCall(a *Access) bool { return d.containsMethod(a) && d.containsPath(a) }
+
+func (d *Destination) containsMethod(a *Access) bool {
+	return len(d.Methods) == 0 || slices.Contains(d.Methods, a.Method)
+}
+
+func (d *Destination) containsPath(a *Access) bool {
+	return len(d.Paths) == 0 || slices.ContainsFunc(d.Paths, func(p Path) bool { return p.Matches(a.Path) })
 }

@@ -1,0 +1,260 @@
+package policy_test
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+)
+
+func hosts(patterns ...string) policy.Destination {
+	d := policy.Destination{Protocol: policy.TLS}
+	for _, p := range patterns {
+		d.Hosts = append(d.Hosts, match.MustParsePattern(p))
+	}
+	return d
+}
+
+func addresses(prefixes ...string) policy.Destination {
+	var ps []netip.Prefix
+	for _, p := range prefixes {
+		ps = append(ps, netip.MustParsePrefix(p))
+	}
+	return policy.Destination{Addresses: match.NewPrefixes(ps, nil), Protocol: policy.TCP, Ports: match.PortsOf(5432)}
+}
+
+func account(namespace, name string) identity.Selector {
+	return identity.MustSelector(identity.Term{Namespaces: []string{namespace}, ServiceAccounts: []string{name}})
+}
+
+// with returns a policy of one source with one allow, after a change.
+func with(change func(p *policy.Policy, s *policy.Source, r *policy.Rule)) *policy.Policy {
+	p := &policy.Policy{Name: "p", Sources: []policy.Source{{Name: "s", From: account("shop", "a"), Section: policy.Section{
+		Allow: []policy.Rule{{Name: "r", To: hosts("www.foo.com")}},
+	}}}}
+	change(p, &p.Sources[0], &p.Sources[0].Allow[0])
+	return p
+}
+
+func TestCompileFindsMistakes(t *testing.T) {
+	type (
+		P = *policy.Policy
+		S = *policy.Source
+		R = *policy.Rule
+	)
+	const rule = `policy "p".sources[0].allow[0]`
+	for _, c := range []struct {
+		code, field string
+		change      func(P, S, R)
+	}{
+		{"missing-name", `policy "".metadata.name`, func(p P, s S, r R) { p.Name = "" }},
+		{"bad-name", `policy "a/b".metadata.name`, func(p P, s S, r R) { p.Name = "a/b" }},
+		{"bad-name", `policy "p".sources[0].name`, func(p P, s S, r R) { s.Name = "-s" }},
+		{"bad-name", rule + ".name", func(p P, s S, r R) { r.Name = strings.Repeat("x", 64) }},
+		{"bad-namespace", `policy "No/p".metadata.namespace`, func(p P, s S, r R) { p.Namespace = "No" }},
+		{"bad-cluster", `policy "p".spec.clusters`, func(p P, s S, r R) { p.Clusters = []string{"a b"} }},
+		{"cluster-section", `policy "shop/p".spec.cluster`, func(p P, s S, r R) { p.Namespace, p.Cluster.Allow = "shop", s.Allow }},
+		{"cluster-section", `policy "shop/p".spec.cluster`, func(p P, s S, r R) { p.Namespace, p.Cluster.Within = "shop", []policy.Rule{} }},
+		{"missing-from", `policy "p".sources[0].from`, func(p P, s S, r R) { s.From = identity.Selector{} }},
+		{"foreign-namespace", `policy "news/p".sources[0].from`, func(p P, s S, r R) { p.Namespace = "news" }},
+		{"source-clusters", `policy "p".sources[0].from`, func(p P, s S, r R) {
+			p.Clusters, s.From = []string{"prod"}, identity.MustSelector(identity.Term{Clusters: []string{"dev"}})
+		}},
+		{"duplicate-source", `policy "p".sources[1].name`, func(p P, s S, r R) {
+			p.Sources = append(p.Sources, policy.Source{Name: "s", From: account("shop", "b")})
+		}},
+		{"duplicate-rule", rule[:len(rule)-2] + "1].name", func(p P, s S, r R) { s.Allow = append(s.Allow, policy.Rule{Name: "r", To: hosts("b.com")}) }},
+		{"duplicate-rule", `policy "p".sources[0].within.name`, func(p P, s S, r R) { r.Name, s.Within = "s-within", []policy.Rule{{To: hosts("b.com")}} }},
+		{"empty-within", `policy "p".sources[0].within`, func(p P, s S, r R) { s.Within = []policy.Rule{} }},
+		{"no-destination", rule, func(p P, s S, r R) { r.To.Hosts = nil }},
+		{"empty-host", rule + ".hosts[1]", func(p P, s S, r R) { r.To.Hosts = append(r.To.Hosts, match.Pattern{}) }},
+		{"hosts-and-addresses", rule, func(p P, s S, r R) { r.To.Addresses = addresses("10.0.0.0/8").Addresses }},
+		{"bad-protocol", rule + ".protocol", func(p P, s S, r R) { r.To.Protocol = 77 }},
+		{"missing-protocol", rule + ".protocol", func(p P, s S, r R) { r.To.Protocol = policy.AnyProtocol }},
+		{"missing-ports", rule + ".ports", func(p P, s S, r R) { r.To.Protocol = policy.TCP }},
+		{"missing-ports", rule + ".ports", func(p P, s S, r R) { r.To.Protocol = policy.UDP }},
+		{"methods-not-http", rule + ".methods", func(p P, s S, r R) { r.To.Methods = []string{"GET"} }},
+		{"paths-not-http", rule + ".paths", func(p P, s S, r R) { r.To.Paths = []policy.Path{policy.MustParsePath("/a")} }},
+		{"bad-method", rule + ".methods[0]", func(p P, s S, r R) { r.To.Protocol, r.To.Methods = policy.HTTP, []string{"get"} }},
+		{"empty-path", rule + ".paths[0]", func(p P, s S, r R) { r.To.Protocol, r.To.Paths = policy.HTTP, []policy.Path{{}} }},
+		{"originate-not-http", rule + ".originateTLS", func(p P, s S, r R) { r.To.OriginateTLS = &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS} }},
+		{"originate-not-http", rule + ".originateTLS", func(p P, s S, r R) {
+			r.To = addresses("10.0.0.0/8")
+			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}
+		}},
+		{"originate-in-deny", `policy "p".sources[0].deny[0].originateTLS`, func(p P, s S, r R) {
+			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}
+			s.Deny, s.Allow = s.Allow, nil
+		}},
+		{"originate-port", rule + ".originateTLS.port", func(p P, s S, r R) {
+			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Mode: policy.SimpleTLS}
+		}},
+		{"originate-mode", rule + ".originateTLS.mode", func(p P, s S, r R) { r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443} }},
+		{"originate-credential", rule + ".originateTLS.credentialName", func(p P, s S, r R) {
+			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.MutualTLS}
+		}},
+		{"originate-credential", rule + ".originateTLS.credentialName", func(p P, s S, r R) {
+			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS, CredentialName: "c"}
+		}},
+	} {
+		_, err := policy.Compile([]*policy.Policy{with(c.change)})
+		var found policy.Diagnostics
+		if !errors.As(err, &found) || len(found) != 1 {
+			t.Errorf("%s: want one diagnostic, got %v", c.code, err)
+			continue
+		}
+		if d := found[0]; d.Code != c.code || d.Position.Field != c.field || d.Severity != policy.Error || d.Message == "" {
+			t.Errorf("want %s at %s, got %v", c.code, c.field, d)
+		}
+	}
+}
+
+func TestCompileReportsAllMistakesInOrder(t *testing.T) {
+	at := func(line int) policy.Position { return policy.Position{File: "f.yaml", Line: line, Field: "spec.x"} }
+	a := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		p.At, r.At, r.To.Hosts = at(1), at(9), nil
+		s.Allow = append(s.Allow, policy.Rule{At: at(8), To: policy.Destination{Hosts: r.To.Hosts}})
+	})
+	b := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) { p.At = at(20) })
+	for _, ps := range [][]*policy.Policy{{a, b, nil}, {nil, b, a}} {
+		_, err := policy.Compile(ps)
+		var found policy.Diagnostics
+		errors.As(err, &found)
+		var got []string
+		for _, d := range found {
+			got = append(got, d.Code)
+		}
+		want := []string{"nil-policy", "no-destination", "missing-protocol", "no-destination", "duplicate-policy"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v\n%v", got, want, err)
+		}
+		if !strings.Contains(err.Error(), `f.yaml:20: spec.x.metadata.name: error duplicate-policy: there is another policy named "p" at f.yaml:1: spec.x`) {
+			t.Errorf("duplicates are reported elsewhere:\n%v", err)
+		}
+	}
+}
+
+func TestCompileKeepsNoReferences(t *testing.T) {
+	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}
+		r.To.Methods, r.To.Paths = []string{"GET"}, []policy.Path{policy.MustParsePath("/a")}
+	})
+	e := compile(t, []*policy.Policy{p})
+	before := texts(e)
+	to := &p.Sources[0].Allow[0].To
+	to.Hosts[0], to.Methods[0], to.Paths[0], to.OriginateTLS.Port = match.MustParsePattern("evil.com"), "PUT", policy.MustParsePath("/b"), 1
+	p.Sources[0].Name = "other"
+	if after := texts(e); !slices.Equal(before, after) {
+		t.Errorf("rules became %q", after)
+	}
+}
+
+func TestDerivedNames(t *testing.T) {
+	ids := func(change func(p *policy.Policy, s *policy.Source, r *policy.Rule)) []string {
+		var out []string
+		for r := range compile(t, []*policy.Policy{with(change)}).Rules() {
+			out = append(out, string(r.ID))
+		}
+		return out
+	}
+	unnamed := func(more ...policy.Rule) []string {
+		return ids(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+			r.Name = ""
+			s.Allow = append(s.Allow, more...)
+		})
+	}
+	base := unnamed()
+	if len(base) != 1 || !strings.HasPrefix(base[0], "p/allow-www.foo.com-") {
+		t.Fatalf("derived %q", base)
+	}
+	same := policy.Rule{To: hosts("www.foo.com", "www.foo.com")}
+	same.To.Ports = match.PortsOf(443)
+	if got := unnamed(same); !slices.Equal(got, base) {
+		t.Errorf("a rule that says the same does not collapse: %q", got)
+	}
+	if got := unnamed(policy.Rule{To: hosts("b.com")}); len(got) != 2 || !slices.Contains(got, base[0]) {
+		t.Errorf("another rule changes the name: %q", got)
+	}
+	if got := unnamed(policy.Rule{To: hosts("www.foo.com"), Reason: "why"}); len(got) != 2 {
+		t.Errorf("rules with different reasons: %q", got)
+	}
+	noted := ids(func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.Name, r.Reason = "", "why" })
+	if !slices.Equal(noted, base) {
+		t.Errorf("a reason changes the name from %q to %q", base, noted)
+	}
+	moved := ids(func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.Name, s.Name = "", "other" })
+	if slices.Equal(moved, base) {
+		t.Errorf("another source has the same name %q", moved)
+	}
+	if got := ids(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		s.Name, r.Name, r.To = "", "", hosts(strings.Repeat("a", 63)+"."+strings.Repeat("b", 63)+".com")
+		s.Within = []policy.Rule{{To: r.To}}
+	}); len(got) != 2 || len(got[0]) > 65 || !strings.HasPrefix(got[1], "p/shop-a-") || !strings.HasSuffix(got[1], "-within") {
+		t.Errorf("long and unnamed source: %q", got)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	day := time.Date(2027, 6, 30, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		now  time.Time
+		want policy.Reason
+	}{
+		{day.Add(-time.Nanosecond), policy.Allowed},
+		{day, policy.NoRule},
+		{day.AddDate(1, 0, 0), policy.NoRule},
+		{time.Date(2027, 6, 30, 1, 0, 0, 0, time.FixedZone("east", 7200)), policy.Allowed}, // still the 29th in UTC
+	} {
+		p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.Expires = day.Add(13 * time.Hour) })
+		e, err := policy.Compile([]*policy.Policy{p}, policy.At(c.now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Decide(request("shop", "a", "www.foo.com")); got.Reason != c.want {
+			t.Errorf("at %v: %v", c.now, got)
+		}
+	}
+	// A boundary whose destinations have all expired has nothing inside.
+	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		s.Within = []policy.Rule{{To: hosts("*.foo.com"), Expires: gen.Now}}
+	})
+	if got := compile(t, []*policy.Policy{p}).Decide(request("shop", "a", "www.foo.com")); got.Reason != policy.OutsideBoundary || got.Rule != "p/s-within" {
+		t.Errorf("empty boundary: %+v", got)
+	}
+}
+
+func TestTrustDomains(t *testing.T) {
+	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {})
+	trust, err := identity.NewTrustDomains("new.example", "old.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := policy.Compile([]*policy.Policy{p}, policy.TrustDomains(trust))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for td, want := range map[string]bool{"new.example": true, "old.example": true, "": false, "evil.example": false} {
+		r := request("shop", "a", "www.foo.com")
+		r.Source.TrustDomain = td
+		if got := e.Decide(r); got.Allowed != want {
+			t.Errorf("from %q: %+v", td, got)
+		}
+		if x := e.Explain(r); !want && (len(x.Nearest) != 1 || x.Nearest[0].Misses[0].Field != "trust domain") {
+			t.Errorf("from %q: %v", td, x)
+		}
+	}
+}
+
+func request(namespace, serviceAccount, host string) policy.Request {
+	return policy.Request{
+		Source: identity.Workload{Namespace: namespace, ServiceAccount: serviceAccount},
+		Access: policy.Access{Protocol: policy.TLS, Port: 443, Host: match.MustParseHost(host)},
+	}
+}

@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/egresskit/egress/identity"
+)
+
+// String returns the access in one line, such as "TLS api.example.com port 443".
+func (a Access) String() string {
+	parts := []string{a.Protocol.String()}
+	if a.Protocol == AnyProtocol {
+		parts[0] = "no protocol,"
+	}
+	if !a.Host.IsZero() {
+		parts = append(parts, a.Host.String())
+	}
+	if a.Address.IsValid() {
+		parts = append(parts, a.Address.String())
+	}
+	parts = append(parts, fmt.Sprintf("port %d", a.Port))
+	if a.Protocol == HTTP {
+		parts = append(parts, strings.TrimSpace(a.Method+" "+a.Path))
+	}
+	return strings.TrimSpace(strings.Join(parts, " "))
+}
+
+// describe returns a workload in one line, such as "shop/checkout in cluster prod-1 with labels app=checkout".
+func describe(w identity.Workload) string {
+	s := w.Namespace
+	if w.ServiceAccount != "" {
+		s += "/" + w.ServiceAccount
+	}
+	if s == "" {
+		s = "an unknown workload"
+	}
+	if w.Cluster != "" {
+		s += " in cluster " + w.Cluster
+	}
+	if len(w.Labels) > 0 {
+		s += " with labels " + labelText(w.Labels)
+	}
+	return s
+}
+
+func labelText(labels map[string]string) string {
+	parts := make([]string, 0, len(labels))
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, k+"="+labels[k])
+	}
+	return strings.Join(parts, ",")
+}
+
+// String returns the explanation as text of a few lines, for people.
+func (x Explanation) String() string {
+	var b strings.Builder
+	verdict := "denied"
+	if x.Decision.Allowed {
+		verdict = "allowed"
+	}
+	if x.Decision.Rule != "" {
+		verdict += " by " + string(x.Decision.Rule)
+	} else {
+		verdict += ": " + x.Decision.Reason.String()
+	}
+	fmt.Fprintf(&b, "%s\n  request  %s to %s\n", verdict, describe(x.Request.Source), x.Request.Access)
+	for _, f := range x.Matched {
+		fmt.Fprintf(&b, "  matches  %s\n", f)
+	}
+	for _, f := range x.Boundaries {
+		side := "inside"
+		if len(f.Misses) > 0 {
+			side = "outside"
+		}
+		fmt.Fprintf(&b, "  %-8s %s\n", side, f)
+	}
+	for _, f := range x.Nearest {
+		fmt.Fprintf(&b, "  nearest  %s\n", f)
+	}
+	for i, c := range x.Change {
+		lead := ""
+		if i == 0 {
+			lead = "change"
+		}
+		fmt.Fprintf(&b, "  %-8s %s\n", lead, c)
+	}
+	return b.String()
+}
+
+// String returns the rule, what it says, where it stands, and what the request misses of it.
+func (f Finding) String() string {
+	r := f.Rule
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s %s", r.where(), r.Effect, joinedBy(r.To, " or "))
+	if notes := strings.Trim(r.Reason+", "+r.Owner, ", "); notes != "" {
+		fmt.Fprintf(&b, " (%s)", notes)
+	}
+	for i, m := range f.Misses {
+		lead := ", and"
+		if i == 0 {
+			lead = "; but"
+		}
+		fmt.Fprintf(&b, "%s %s", lead, m)
+	}
+	return b.String()
+}
+
+// String returns the miss as a clause, such as `the port is 80, not 443`.
+func (m Miss) String() string {
+	switch {
+	case m.Field == "expires":
+		return "it expired on " + m.Want
+	case m.Field == "boundary":
+		return m.Want
+	case m.Got == "":
+		return fmt.Sprintf("no %s is known, and it must be %s", m.Field, m.Want)
+	}
+	return fmt.Sprintf("the %s is %s, not %s", m.Field, m.Got, m.Want)
+}
+
+func joinedBy[T fmt.Stringer](list []T, sep string) string {
+	texts := make([]string, len(list))
+	for i, e := range list {
+		texts[i] = e.String()
+	}
+	return strings.Join(texts, sep)
+}
+
+// MarshalJSON returns the explanation as data; rules are said by their text.
+func (x Explanation) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Decision   Decision  `json:"decision"`
+		Source     string    `json:"source"`
+		Access     string    `json:"access"`
+		Matched    []Finding `json:"matched,omitempty"`
+		Boundaries []Finding `json:"boundaries,omitempty"`
+		Nearest    []Finding `json:"nearest,omitempty"`
+		Change     []string  `json:"change,omitempty"`
+	}{x.Decision, describe(x.Request.Source), x.Request.Access.String(), x.Matched, x.Boundaries, x.Nearest, x.Change})
+}
+
+// MarshalJSON returns the finding as data; sources and destinations are said by their text.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	to := make([]string, len(f.Rule.To))
+	for i, d := range f.Rule.To {
+		to[i] = d.String()
+	}
+	return json.Marshal(struct {
+		Rule    RuleID   `json:"rule"`
+		Effect  string   `json:"effect"`
+		Sources string   `json:"sources"`
+		To      []string `json:"to"`
+		Reason  string   `json:"reason,omitempty"`
+		Owner   string   `json:"owner,omitempty"`
+		Expires string   `json:"expires,omitempty"`
+		At      Position `json:"at,omitzero"`
+		Misses  []Miss   `json:"misses,omitempty"`
+	}{f.Rule.ID, f.Rule.Effect.String(), f.Rule.Sources.String(), to, f.Rule.Reason, f.Rule.Owner, day(f.Rule.Expires), f.Rule.At, f.Misses})
+}
