@@ -1,0 +1,65 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"reflect"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/egresskit/egress/policy"
+)
+
+// maxFound bounds how many errors of one file are kept: a file with more is wrong in one way many times over.
+const maxFound = 1000
+
+// A source is a file that is being read, or the Go value that is being checked, and what was found wrong with it.
+type source struct {
+	name   string
+	found  policy.Diagnostics
+	more   int                           // findings beyond maxFound
+	bad    map[*yaml.Node]bool           // what could not be understood, and mappings with such entries
+	fields map[reflect.Type]structFields // of the types met so far
+}
+
+func newSource(name string) *source {
+	return &source{name: name, bad: map[*yaml.Node]bool{}, fields: map[reflect.Type]structFields{}}
+}
+
+func (s *source) report(at policy.Position, code, message, advice string) {
+	if len(s.found) >= maxFound {
+		s.more++
+		return
+	}
+	s.found = append(s.found, policy.Diagnostic{Severity: policy.Error, Code: code, Position: at, Message: message, Advice: advice})
+}
+
+// diagnostics returns what was found, and says how much more there was.
+func (s *source) diagnostics() policy.Diagnostics {
+	if s.more == 0 {
+		return s.found
+	}
+	last := policy.Position{File: s.name}
+	for _, d := range s.found {
+		if last.Compare(d.Position) < 0 {
+			last = d.Position
+		}
+	}
+	last.Field = ""
+	return append(s.found, policy.Diagnostic{
+		Severity: policy.Error, Code: CodeTooManyErrors, Position: last,
+		Message: fmt.Sprintf("%d more errors are not listed", s.more),
+	})
+}
+
+// quote quotes what was found in an input for a message, and shortens it when it is long.
+func quote(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return fmt.Sprintf("%q", s)
+	}
+	cut := most
+	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a character
+		cut--
+	}
+	return fmt.Sprintf("%q… (%d bytes)", s[:cut], len(s))
+}

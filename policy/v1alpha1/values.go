@@ -1,0 +1,295 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+)
+
+// Limits of names and texts, in bytes.
+const (
+	maxPolicyName = 63 // of policies, rules and sources, so that they fit in labels
+	maxNamespace  = 63 // RFC 1123 label, as the API server asks
+	maxObjectName = 253
+	maxText       = 1024
+)
+
+// checkEmpty reports a list that is present but empty.
+func (p *place) checkEmpty(present bool, n int, advice string) {
+	if present && n == 0 {
+		p.report(CodeEmptyList, "an empty list", advice)
+	}
+}
+
+// patterns returns the hosts that are right, and reports the others.
+func (p *place) patterns(hosts []string) []match.Pattern {
+	p.checkEmpty(hosts != nil, len(hosts), "name at least one host, or leave the rule out")
+	if len(hosts) == 0 {
+		return nil
+	}
+	out := make([]match.Pattern, 0, len(hosts))
+	for i, h := range hosts {
+		at := p.index(i)
+		if at.bad() {
+			continue
+		}
+		pattern, err := match.ParsePattern(h)
+		if err != nil {
+			at.reportSyntax(CodeBadHost, err)
+			continue
+		}
+		out = append(out, pattern)
+	}
+	return out
+}
+
+// reportSyntax reports an error of package match.
+func (p *place) reportSyntax(code string, err error) {
+	if e, ok := err.(*match.SyntaxError); ok {
+		p.report(code, quote(e.Input)+": "+e.Reason, e.Advice)
+		return
+	}
+	p.report(code, err.Error(), "")
+}
+
+// addresses returns the addresses of the rule at p: its cidrs without its exceptions.
+func (p *place) addresses(r *Rule) match.Prefixes {
+	cidrs, except := p.field("cidrs"), p.field("except")
+	cidrs.checkEmpty(r.CIDRs != nil, len(r.CIDRs), "name at least one range, or leave the rule out")
+	except.checkEmpty(r.Except != nil, len(r.Except), "leave except out")
+	in, inOK := cidrs.prefixes(r.CIDRs)
+	out, outOK := except.prefixes(r.Except)
+	switch {
+	case len(r.Except) == 0:
+		return match.NewPrefixes(in, nil)
+	case !cidrs.written(r.CIDRs != nil):
+		if !p.bad() {
+			except.report(CodeConflict, "except without cidrs", "write cidrs to except from; hosts are excepted by a deny")
+		}
+		return match.Prefixes{}
+	case !inOK || !outOK:
+		return match.NewPrefixes(in, out)
+	}
+	// Each aligned range inside a set is inside one of the fewest prefixes that make it up, and these are in order.
+	whole := match.NewPrefixes(in, nil).Prefixes()
+	inside := true
+	for i, e := range out {
+		at, found := slices.BinarySearchFunc(whole, e, func(w, e netip.Prefix) int { return w.Addr().Compare(e.Addr()) })
+		if !found {
+			at--
+		}
+		if at < 0 || !whole[at].Overlaps(e) || whole[at].Bits() > e.Bits() {
+			except.index(i).report(CodeBadExcept, quote(r.Except[i])+" is not inside cidrs", "name a range inside one of cidrs, or leave it out")
+			inside = false
+		}
+	}
+	left := match.NewPrefixes(in, out)
+	if inside && left.IsEmpty() && len(in) > 0 {
+		except.report(CodeBadExcept, "except leaves nothing of cidrs", "leave the rule out")
+	}
+	return left
+}
+
+// prefixes returns the prefixes that are right, and reports the others; ok is false when there were some.
+func (p *place) prefixes(cidrs []string) (out []netip.Prefix, ok bool) {
+	ok = true
+	for i, s := range cidrs {
+		at := p.index(i)
+		if at.bad() {
+			ok = false
+			continue
+		}
+		prefix, message, advice := parsePrefix(s)
+		if message != "" {
+			at.report(CodeBadCIDR, quote(s)+" "+message, advice)
+			ok = false
+			continue
+		}
+		out = append(out, prefix)
+	}
+	return out, ok && !p.bad()
+}
+
+// parsePrefix parses a CIDR in its one canonical reading. The message says what is wrong with it, and the advice what to write instead.
+func parsePrefix(s string) (prefix netip.Prefix, message, advice string) {
+	const example = "write a range such as 203.0.113.0/24 or 2001:db8::/32"
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+			a = a.Unmap()
+			return prefix, "is an address and no range", "write " + netip.PrefixFrom(a, a.BitLen()).String()
+		}
+		if _, err := match.ParsePattern(s); err == nil && strings.IndexFunc(s, func(r rune) bool { return r >= 'g' && r <= 'z' }) >= 0 {
+			return prefix, "is a name and no range", "write it under hosts, in a rule without cidrs"
+		}
+		return prefix, "is no address range", example
+	}
+	a := prefix.Addr()
+	switch masked := prefix.Masked(); {
+	case a.Is4In6() && prefix.Bits() >= 96:
+		return prefix, "is an IPv4 range in IPv6 spelling", "write " + netip.PrefixFrom(a.Unmap(), prefix.Bits()-96).Masked().String()
+	case a.Is4In6():
+		return prefix, "is neither an IPv4 nor an IPv6 range", example
+	case masked != prefix:
+		return prefix, "has bits set beyond its length", fmt.Sprintf("write %s, or %s for the one address", masked, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return prefix, "", ""
+}
+
+// ports returns the ports that are right, and reports the others.
+func (p *place) ports(ports []intstr.IntOrString) match.Ports {
+	p.checkEmpty(ports != nil, len(ports), "name at least one port, or leave ports out")
+	var out []match.PortRange
+	for i := range ports {
+		at := p.index(i)
+		if at.bad() {
+			continue
+		}
+		r, err := match.ParsePortRange(ports[i].String())
+		if err != nil {
+			at.reportSyntax(CodeBadPort, err)
+			continue
+		}
+		out = append(out, r)
+	}
+	return match.NewPorts(out...)
+}
+
+// checkText reports what makes a text unfit for an annotation or a line of a report.
+func (p *place) checkText(s string) {
+	control := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
+	switch {
+	case len(s) > maxText:
+		p.report(CodeBadText, fmt.Sprintf("a text of %d bytes", len(s)), fmt.Sprintf("write at most %d", maxText))
+	case !utf8.ValidString(s):
+		p.report(CodeBadText, "a text that is not UTF-8", "write UTF-8")
+	case control >= 0:
+		p.report(CodeBadText, fmt.Sprintf("a text with the control character %q", s[control]), "write it in one line")
+	}
+}
+
+// date returns the start of a day (UTC), and the zero time when none is given.
+func (p *place) date(s string) time.Time {
+	if !p.stated(s != "") {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	// The zero time means never, which no date may.
+	if err != nil || t.Year() < 1970 {
+		p.report(CodeBadDate, quote(s)+" is no date", "write year, month and day, such as 2027-06-30")
+		return time.Time{}
+	}
+	return t
+}
+
+const adviceForName = "use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
+
+// checkName reports a text that is no name of at most a number of bytes.
+func (p *place) checkName(name string, most int) {
+	switch {
+	case name == "":
+		p.report(CodeBadName, "an empty name", adviceForName)
+	case len(name) > most:
+		p.report(CodeBadName, fmt.Sprintf("%s has more than %d characters", quote(name), most), "shorten it")
+	case identity.ValidateName(name) != nil:
+		p.report(CodeBadName, quote(name)+" is no name", adviceForName)
+	}
+}
+
+// checkNamespace reports a text that is no name of a namespace, which has no dots.
+func (p *place) checkNamespace(name string) {
+	if identity.ValidateName(name) != nil || len(name) > maxNamespace || strings.Contains(name, ".") {
+		p.report(CodeBadName, quote(name)+" is no name of a namespace",
+			fmt.Sprintf("use lower-case letters, digits and '-', begin and end with a letter or digit, %d characters at most", maxNamespace))
+	}
+}
+
+// checkNames checks a list of names and globs; term returns what selects by one of them.
+func (p *place) checkNames(names []string, whenEmpty string, term func(string) identity.Term) bool {
+	p.checkEmpty(names != nil, len(names), whenEmpty)
+	ok := !p.bad() && (names == nil || len(names) > 0)
+	for i, n := range names {
+		at := p.index(i)
+		if at.bad() {
+			ok = false
+			continue
+		}
+		if _, err := identity.NewSelector(term(n)); err != nil {
+			at.report(CodeBadName, quote(n)+" is no name or glob", adviceForName+"; globs such as team-* take '*' and '?'")
+			ok = false
+		}
+	}
+	return ok
+}
+
+// names are those given so far to rules, or to sources, of one policy. The zero names, but for what they name, are ready to use.
+type names struct {
+	what  string
+	first map[string]policy.Position
+}
+
+// check checks a name that may be left out.
+func (l *names) check(p *place, name string) {
+	if !p.stated(name != "") {
+		return
+	}
+	p.checkName(name, maxPolicyName)
+	if first, ok := l.first[name]; ok {
+		p.report(CodeDuplicateName, fmt.Sprintf("another %s of the policy is named %s, at %s", l.what, quote(name), first), "give each a name of its own, or none")
+		return
+	}
+	if l.first == nil {
+		l.first = map[string]policy.Position{}
+	}
+	l.first[name] = p.position()
+}
+
+// checkLabels checks a label selector that may be left out.
+func (p *place) checkLabels(s *metav1.LabelSelector) bool {
+	if s == nil || p.bad() {
+		return !p.bad()
+	}
+	if len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0 {
+		if labels, expressions := p.field("matchLabels"), p.field("matchExpressions"); !labels.bad() && !expressions.bad() {
+			p.report(CodeBadSelector, "an empty label selector selects everything", "write matchLabels or matchExpressions, or leave it out")
+		}
+		return false
+	}
+	found := metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, nil)
+	for _, e := range found {
+		if at := p.descend(e.Field); !at.bad() {
+			at.report(CodeBadSelector, e.ErrorBody(), "")
+		}
+	}
+	return len(found) == 0
+}
+
+// descend returns the place at a relative path such as matchExpressions[0].operator, as far as there is one.
+func (p *place) descend(path string) *place {
+	for path != "" {
+		end := strings.IndexAny(path[1:], ".[") + 1
+		if end == 0 {
+			end = len(path)
+		}
+		step := path[:end]
+		path = path[end:]
+		var i int
+		if _, err := fmt.Sscanf(step, "[%d]", &i); err == nil {
+			p = p.index(i)
+			continue
+		}
+		p = p.field(strings.TrimPrefix(step, "."))
+	}
+	return p
+}
