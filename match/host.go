@@ -2,7 +2,6 @@ package match
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -15,21 +14,20 @@ const (
 )
 
 // A Host is a normalised DNS name: ASCII, lower case, without a trailing dot, labels of 1 to 63 bytes of letters, digits, '-' and '_',
-// at most 253 bytes in all. Hosts are comparable and may be map keys. The zero Host is no host and matches no pattern.
+// at most 253 bytes in all. A name whose last label is a number is no host: resolvers read it as an IPv4 address. Hosts are comparable and
+// may be map keys. The zero Host is no host and matches no pattern.
 type Host struct{ name string }
 
-// ParseHost parses s as a host. It folds case, drops one trailing dot and converts U-labels to A-labels. An IP literal is not a host.
+// ParseHost parses s as a host. It folds case, drops one trailing dot and converts U-labels to A-labels (IDNA 2008 for lookup, UTS 46
+// mapping). An IP literal is not a host; nor are the forms that inet_aton(3) and browsers take for one, such as "127.1" and "0x7f.1".
 // The error is a *SyntaxError.
 func ParseHost(s string) (Host, error) {
 	name, err := normalise(s)
 	if err != nil {
 		return Host{}, err
 	}
-	if err := checkLabels(s, name, ""); err != nil {
+	if err := checkLabels(s, name, false); err != nil {
 		return Host{}, err
-	}
-	if isIPLiteral(name) {
-		return Host{}, syntaxError(s, 0, "an IP address is not a host name", "write addresses under cidrs")
 	}
 	return Host{name}, nil
 }
@@ -78,22 +76,35 @@ func normalise(s string) (string, error) {
 	if len(s) > 4*(maxHostLen+1) {
 		return "", syntaxError(s, maxHostLen, fmt.Sprintf("longer than %d bytes", maxHostLen), "")
 	}
-	ascii := true
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			ascii = false
-			break
-		}
-	}
 	name := s
-	if !ascii {
-		a, err := idna.Lookup.ToASCII(s)
-		if err != nil {
-			return "", syntaxError(s, 0, "not a valid internationalised name", "write the A-label form (xn--…)")
+	if !isASCII(s) {
+		// Label by label, because the profile for whole names refuses '_' and '*' in any of them.
+		labels := strings.Split(s, ".")
+		for i, l := range labels {
+			if isASCII(l) {
+				continue
+			}
+			if strings.ContainsAny(l, "*?") {
+				return "", syntaxError(s, strings.Index(s, l), "a wildcard beside letters that are not ASCII", "write one pattern for each name")
+			}
+			a, err := idna.Lookup.ToASCII(l)
+			if err != nil || !isASCII(a) {
+				return "", syntaxError(s, strings.Index(s, l), "not a valid internationalised name", "write the A-label form (xn--…)")
+			}
+			labels[i] = a
 		}
-		name = a
+		name = strings.Join(labels, ".")
 	}
 	return strings.TrimSuffix(lower(name), "."), nil
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // lower folds ASCII case and nothing else.
@@ -106,29 +117,42 @@ func lower(s string) string {
 	return s
 }
 
-// checkLabels reports the first mistake in the labels of name, the normalised form of input. Bytes in extra are allowed besides those of hosts.
-func checkLabels(input, name, extra string) error {
+// checkLabels reports the first mistake in the labels of name, the normalised form of input. Of a pattern, the lengths are those of its
+// shortest host: a '*' beside other bytes may stand for none, and one alone in its label stands for one at least.
+func checkLabels(input, name string, pattern bool) error {
 	if name == "" {
 		return syntaxError(input, 0, "empty host", "write a DNS name such as www.example.com")
 	}
-	if len(name) > maxHostLen {
-		return syntaxError(input, maxHostLen, fmt.Sprintf("longer than %d bytes", maxHostLen), "")
-	}
-	start := 0
+	start, stars, total := 0, 0, 0
 	for i := 0; i <= len(name); i++ {
 		if i < len(name) && name[i] != '.' {
-			if c := name[i]; !isHostByte(c) && strings.IndexByte(extra, c) < 0 {
+			switch c := name[i]; {
+			case isHostByte(c), pattern && c == '?':
+			case pattern && c == '*':
+				stars++
+			default:
 				return syntaxError(input, i, fmt.Sprintf("%q is not allowed in a host", rune(c)), "use letters, digits, '-', '_' and dots; no scheme, port or path")
 			}
 			continue
 		}
-		switch n := i - start; {
-		case n == 0:
+		n := i - start
+		if n > 1 {
+			n -= stars
+		}
+		switch {
+		case i == start:
 			return syntaxError(input, i, "empty label", "write one dot between labels and none in front")
 		case n > maxLabelLen:
 			return syntaxError(input, start, fmt.Sprintf("label longer than %d bytes", maxLabelLen), "")
 		}
-		start = i + 1
+		total += n + 1
+		if total-1 > maxHostLen {
+			return syntaxError(input, maxHostLen, fmt.Sprintf("longer than %d bytes", maxHostLen), "")
+		}
+		start, stars = i+1, 0
+	}
+	if last := name[strings.LastIndexByte(name, '.')+1:]; isNumber(last) {
+		return syntaxError(input, len(name)-len(last), "a name that ends in a number is an IP address or a part of one, not a host", "write addresses under cidrs")
 	}
 	return nil
 }
@@ -137,11 +161,11 @@ func isHostByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// isIPLiteral reports whether name reads as an IPv4 address. IPv6 literals never get here: ':' is no host byte.
-func isIPLiteral(name string) bool {
-	if c := name[len(name)-1]; c < '0' || c > '9' {
-		return false
+// isNumber reports whether a last label makes its name an IPv4 address to inet_aton(3) and to browsers (WHATWG URL, "ends in a number").
+func isNumber(label string) bool {
+	digits := "0123456789"
+	if rest, ok := strings.CutPrefix(label, "0x"); ok {
+		label, digits = rest, "0123456789abcdef"
 	}
-	_, err := netip.ParseAddr(name)
-	return err == nil
+	return strings.Trim(label, digits) == ""
 }

@@ -1,9 +1,8 @@
 package match
 
 import (
+	"fmt"
 	"strings"
-
-	"github.com/gobwas/glob"
 )
 
 // Kind tells how a pattern matches. The zero Kind is that of the zero Pattern.
@@ -28,13 +27,14 @@ func (k Kind) String() string {
 }
 
 // A Pattern is a set of hosts, written as a host with wildcards (see [ParsePattern]). The zero Pattern matches nothing.
-// Compare patterns with [Pattern.Equal] or by their text: a compiled glob makes them incomparable with ==.
+// Patterns are comparable; two are == when they have the same canonical text.
 type Pattern struct {
-	_    [0]func()
 	kind Kind
-	text string        // canonical
-	glob *glob.Pattern // Glob: what the labels after a leading "*." must match, or all labels
+	text string // canonical
 }
+
+// maxStars bounds the '*' that share a label with other bytes, over all labels of a pattern. It bounds the work of the set operations.
+const maxStars = 4
 
 // ParsePattern parses a pattern:
 //
@@ -42,9 +42,17 @@ type Pattern struct {
 //	*.foo.com                            one or more labels before foo.com, never foo.com
 //	api-*.foo.com, sqs.*.amazonaws.com   '*' stands for any number of bytes in a label, '?' for one
 //
-// Where '*' is the whole first label it stands for one or more labels, in globs too. A wildcard that is a whole label elsewhere stands
-// for exactly one label. Names are normalised as [ParseHost] does. '*', '*foo.com', '**', character classes and braces are errors; the
-// error, a *SyntaxError, says what to write instead.
+// Where '*' is the whole first label it stands for one or more labels, in globs too; write "?*.foo.com" for exactly one. A wildcard that
+// is a whole label elsewhere stands for exactly one label. Names are normalised as [ParseHost] does, and "*?" is written "?*".
+//
+// Some texts are errors because other systems, or people, read them in several ways; the error, a *SyntaxError, says what to write instead:
+//
+//   - '*' and other patterns without a letter or digit, which would match every host.
+//   - A label that begins with '*' and goes on with a letter or digit, such as "*foo.com" and "*foo.co.uk", which would match
+//     "evilfoo.com" and "evilfoo.co.uk". Before '-' or '_' a leading '*' is a glob when two labels or more follow its own:
+//     "*-api.foo.com", but not "*-foo.com".
+//   - ".foo.com", '**', character classes and braces.
+//   - More than four '*' besides those that are a whole label.
 func ParsePattern(s string) (Pattern, error) {
 	name, err := normalise(s)
 	if err != nil {
@@ -53,24 +61,35 @@ func ParsePattern(s string) (Pattern, error) {
 	if err := checkWildcards(s, name); err != nil {
 		return Pattern{}, err
 	}
-	if err := checkLabels(s, name, "*?"); err != nil {
+	if err := checkLabels(s, name, true); err != nil {
 		return Pattern{}, err
 	}
-	if isIPLiteral(name) {
-		return Pattern{}, syntaxError(s, 0, "an IP address is not a host name", "write addresses under cidrs")
+	p := patternOf(name)
+	// A last label such as "1*" needs a byte more than it shows to be no number, which may not fit.
+	shortest := p.shape().shortest()
+	if err := checkLabels(s, shortest, false); err != nil {
+		return Pattern{}, err
 	}
-	rest, subdomains := strings.CutPrefix(name, "*.")
+	return p, nil
+}
+
+// patternOf returns the pattern of a text that was checked.
+func patternOf(name string) Pattern {
+	if kindOf(name) == Glob {
+		name = parseShape(name).String()
+	}
+	return Pattern{kindOf(name), name}
+}
+
+func kindOf(name string) Kind {
+	rest, deep := strings.CutPrefix(name, "*.")
 	switch {
-	case !strings.ContainsAny(name, "*?"):
-		return Pattern{kind: Exact, text: name}, nil
-	case subdomains && !strings.ContainsAny(rest, "*?"):
-		return Pattern{kind: Subdomains, text: name}, nil
+	case strings.ContainsAny(rest, "*?"):
+		return Glob
+	case deep:
+		return Subdomains
 	}
-	g, err := glob.Compile(rest, '.')
-	if err != nil {
-		return Pattern{}, syntaxError(s, 0, "not a valid glob: "+err.Error(), "")
-	}
-	return Pattern{kind: Glob, text: name, glob: g}, nil
+	return Exact
 }
 
 // MustParsePattern is ParsePattern for constants. It panics on an error.
@@ -87,29 +106,45 @@ func PatternOf(h Host) Pattern {
 	if h.IsZero() {
 		return Pattern{}
 	}
-	return Pattern{kind: Exact, text: h.name}
+	return Pattern{Exact, h.name}
 }
 
-// checkWildcards refuses the spellings that other systems read in several ways, with the unambiguous spelling as advice.
+// checkWildcards refuses the spellings that are read in several ways, with the unambiguous spelling as advice. See [ParsePattern].
 func checkWildcards(input, name string) error {
-	switch i := strings.IndexAny(name, "[]{}!\\"); {
-	case i >= 0:
+	if i := strings.IndexAny(name, "[]{}!\\"); i >= 0 {
 		return syntaxError(input, i, "character classes, braces and escapes are not supported", "write one pattern for each alternative")
 	}
 	if i := strings.Index(name, "**"); i >= 0 {
 		return syntaxError(input, i, "'**' is not supported", `write "*.foo.com", which matches any number of labels before foo.com`)
 	}
-	if name == "*" {
-		return syntaxError(input, 0, "'*' alone would match every host", `name the domains, such as "*.foo.com"`)
-	}
 	if strings.HasPrefix(name, ".") {
-		return syntaxError(input, 0, "a leading dot is read differently by different systems", `write "foo.com" and "*.foo.com" as two patterns`)
+		return syntaxError(input, 0, "a leading dot is read differently by different systems", fmt.Sprintf("write %q and %q as two patterns", name[1:], "*"+name))
 	}
-	if rest, ok := strings.CutPrefix(name, "*"); ok && rest[0] != '.' {
-		first, _, _ := strings.Cut(rest, ".")
-		if !strings.ContainsAny(first, "*?") && strings.Count(rest, ".") <= 1 {
-			return syntaxError(input, 0, `would also match other domains, such as "evil`+rest+`"`, `write "`+rest+`" and "*.`+rest+`" as two patterns`)
+	if name != "" && strings.Trim(name, "*?.") == "" {
+		return syntaxError(input, 0, "would match every host", `name the domains, such as "*.foo.com"`)
+	}
+	stars, at := 0, 0
+	for l := range strings.SplitSeq(name, ".") {
+		if rest, ok := strings.CutPrefix(l, "*"); ok && rest != "" && rest[0] != '?' {
+			tail := name[at+1:]
+			switch {
+			case rest[0] != '-' && rest[0] != '_' && at == 0:
+				return syntaxError(input, at, fmt.Sprintf("would also match other names, such as %q", "evil"+tail),
+					fmt.Sprintf("write %q and %q as two patterns, or %q if names that only end in it are meant", tail, "*."+tail, "?*"+tail))
+			case rest[0] != '-' && rest[0] != '_':
+				return syntaxError(input, at, "a '*' in front of a letter or digit", fmt.Sprintf("write %q if labels that only end in it are meant", "?"+l))
+			case strings.Count(tail, ".") < 2:
+				return syntaxError(input, at, fmt.Sprintf("would match other domains, such as %q", "evil"+tail),
+					fmt.Sprintf("write the names in full, or %q if all of these are meant", "?*"+tail))
+			}
 		}
+		if l != "*" {
+			stars += strings.Count(l, "*")
+		}
+		at += len(l) + 1
+	}
+	if stars > maxStars {
+		return syntaxError(input, 0, fmt.Sprintf("more than %d '*' inside labels", maxStars), "write several patterns with fewer wildcards")
 	}
 	return nil
 }
@@ -157,26 +192,58 @@ func (p Pattern) Suffix() string {
 	return rest
 }
 
-// Matches reports whether h is in p. It does not allocate.
+// Matches reports whether h is in p. It does not allocate. Its time is bounded by the lengths of both, whatever they hold.
 func (p Pattern) Matches(h Host) bool {
+	if h.IsZero() {
+		return false
+	}
 	switch p.kind {
 	case Exact:
 		return h.name == p.text
 	case Subdomains:
 		return len(h.name) >= len(p.text) && strings.HasSuffix(h.name, p.text[1:])
 	case Glob:
-		return p.matchGlob(h.name)
+		return matchGlob(p.text, h.name)
 	}
 	return false
 }
 
-func (p Pattern) matchGlob(name string) bool {
-	rest, subdomains := strings.CutPrefix(p.text, "*.")
-	if !subdomains {
-		return name != "" && p.glob.Match(name)
+// matchGlob is Matches for globs. The meaning is that of github.com/gobwas/glob with '.' as separator, but for a leading "*.". That library
+// backtracks over every '*', so that a host of 63 bytes can keep a pattern of four '*' busy for milliseconds. Within a label, though, only
+// the last '*' ever has to give: what was matched before it can stay where it was first found.
+func matchGlob(pattern, name string) bool {
+	if rest, deep := strings.CutPrefix(pattern, "*."); deep {
+		tail, ok := lastLabels(name, strings.Count(rest, ".")+1)
+		return ok && matchLabels(rest, tail)
 	}
-	tail, ok := lastLabels(name, strings.Count(rest, ".")+1)
-	return ok && p.glob.Match(tail)
+	return matchLabels(pattern, name)
+}
+
+func matchLabels(pattern, name string) bool {
+	p, n := 0, 0
+	star, from := -1, 0 // the last '*' of this label, and where the bytes it stands for end
+	for n < len(name) || p < len(pattern) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, n
+			p++
+		case p < len(pattern) && n < len(name) && pattern[p] == name[n]:
+			if name[n] == '.' {
+				star = -1
+			}
+			p++
+			n++
+		case p < len(pattern) && n < len(name) && pattern[p] == '?' && name[n] != '.':
+			p++
+			n++
+		case star >= 0 && from < len(name) && name[from] != '.':
+			from++
+			p, n = star+1, from
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // lastLabels returns the last n labels of name, and false unless there are more labels before them.

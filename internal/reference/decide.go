@@ -148,7 +148,7 @@ func containsPort(ports match.Ports, port uint16) bool {
 
 func containsPlace(d policy.Destination, a policy.Access) bool {
 	for _, p := range d.Hosts {
-		if p.Matches(a.Host) {
+		if MatchesHost(p.String(), a.Host.String()) {
 			return true
 		}
 	}
