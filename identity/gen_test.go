@@ -84,7 +84,7 @@ func selectors(withClusters bool) *rapid.Generator[identity.Selector] {
 		if rapid.IntRange(0, 19).Draw(t, "everything") == 19 {
 			return identity.Everything()
 		}
-		return identity.MustSelector(rapid.SliceOfN(terms(withClusters), 0, 3).Draw(t, "terms")...)
+		return identity.MustSelector(rapid.SliceOfN(terms(withClusters), min(1, rapid.IntRange(0, 9).Draw(t, "something")), 3).Draw(t, "terms")...)
 	})
 }
 
@@ -100,9 +100,9 @@ func inventories() *rapid.Generator[*identity.Inventory] {
 			return identity.ServiceAccount{Namespace: names.Draw(t, "namespace"), Name: names.Draw(t, "name")}
 		}), 0, 4, rapid.ID).Draw(t, "accounts")
 		var pods []identity.Pod
-		for i := range rapid.IntRange(0, 8).Draw(t, "pods") {
+		for i := range rapid.IntRange(2, 8).Draw(t, "pods") {
 			pods = append(pods, identity.Pod{
-				Namespace:      rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"),
+				Namespace:      rapid.SampledFrom([]string{"a", "a", "a", "b"}).Draw(t, "namespace"),
 				Name:           fmt.Sprintf("pod-%d", i),
 				ServiceAccount: rapid.SampledFrom([]string{"", "a", "b", "ab"}).Draw(t, "account"),
 				Labels:         rapid.OneOf(anyLabels, someLabels, someLabels).Draw(t, "labels"),

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -133,6 +134,9 @@ func newGlob(e string, allowed func(byte) bool) (nameGlob, error) {
 	return nameGlob{text: e, pattern: p}, nil
 }
 
+// everyName returns the glob of every name but the unknown one.
+func everyName() nameGlob { return nameGlob{"*", glob.MustCompile("*")} }
+
 func isGlob(e string) bool { return strings.ContainsAny(e, "*?") }
 
 // any reports whether s stands for all names.
@@ -216,4 +220,62 @@ func (s nameSet) intersect(o nameSet) (nameSet, error) {
 	slices.SortFunc(out.globs, func(a, b nameGlob) int { return strings.Compare(a.text, b.text) })
 	out.globs = slices.CompactFunc(out.globs, func(a, b nameGlob) bool { return a.text == b.text })
 	return out, nil
+}
+
+// each yields sets of one entry whose union is s.
+func (s nameSet) each() iter.Seq[nameSet] {
+	return func(yield func(nameSet) bool) {
+		if s.any() {
+			yield(s)
+			return
+		}
+		for i := range s.names {
+			if !yield(nameSet{names: s.names[i : i+1]}) {
+				return
+			}
+		}
+		for i := range s.globs {
+			if !yield(nameSet{globs: s.globs[i : i+1]}) {
+				return
+			}
+		}
+	}
+}
+
+// covers reports whether s holds all that o holds; true is certain.
+func (s nameSet) covers(o nameSet) bool {
+	if s.any() {
+		return true
+	}
+	if o.any() {
+		return false
+	}
+	for _, n := range o.names {
+		if !s.contains(n) {
+			return false
+		}
+	}
+	for _, g := range o.globs {
+		if !slices.ContainsFunc(s.globs, func(over nameGlob) bool { return globCovers(over.text, g.text) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// overlaps reports whether both sets hold a name that is possible; false is certain. Of what two globs share, names are not tried.
+func (s nameSet) overlaps(o nameSet, possible func(name string) bool) bool {
+	if slices.ContainsFunc(s.names, func(n string) bool { return o.contains(n) && possible(n) }) ||
+		slices.ContainsFunc(o.names, func(n string) bool { return s.contains(n) && possible(n) }) {
+		return true
+	}
+	if s.named() || o.named() {
+		return false
+	}
+	if s.any() || o.any() {
+		return true
+	}
+	return slices.ContainsFunc(s.globs, func(a nameGlob) bool {
+		return slices.ContainsFunc(o.globs, func(b nameGlob) bool { return globsOverlap(a.text, b.text) })
+	})
 }

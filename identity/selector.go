@@ -103,23 +103,37 @@ func compileTerm(t Term) (c term, err error) {
 	return c, nil
 }
 
-// nameNamespaces replaces a list of names that is written as a condition on the label for names by the names, so that there is one way
-// to name a namespace.
+// nameNamespaces applies the condition on the label for names of namespaces to the names that the term has, so that there is one way to
+// say a thing: names that the condition lists become the names, and what stays a condition is names left out of globs or of all names.
 func (c *term) nameNamespaces() error {
-	named := c.namespaceLabels.on(NamespaceNameLabel)
-	if named.absent || named.others {
+	on := c.namespaceLabels.on(NamespaceNameLabel)
+	given := !c.namespaces.any()
+	switch {
+	case on.absent && on.others && len(on.values) == 0: // no condition
 		return nil
-	}
-	var names nameSet
-	for _, v := range named.values {
-		if ValidateName(v) == nil && c.namespaces.contains(v) {
-			names.names = append(names.names, v)
+	case on.others:
+		c.namespaces.names = slices.DeleteFunc(c.namespaces.names, func(n string) bool { return !on.holds(n, true) })
+		if !given && !on.absent {
+			c.namespaces.globs = []nameGlob{everyName()}
 		}
+	default:
+		var names nameSet
+		for _, v := range on.values {
+			if ValidateName(v) == nil && c.namespaces.contains(v) {
+				names.names = append(names.names, v)
+			}
+		}
+		given, c.namespaces = true, names
 	}
-	if names.any() {
-		return fmt.Errorf("namespaceLabels: no namespace has both the label %s and one of the names in namespaces", named.requirements()[0])
+	if given && c.namespaces.any() {
+		return fmt.Errorf("namespaceLabels: the condition on label %s leaves no namespace", NamespaceNameLabel)
 	}
-	c.namespaces, c.namespaceLabels = names, c.namespaceLabels.without(NamespaceNameLabel)
+	without := c.namespaceLabels.without(NamespaceNameLabel)
+	if !c.namespaces.named() && len(on.values) > 0 {
+		on.absent = true // of a given name, absence is no question
+		without = merge(without, conditions{on})
+	}
+	c.namespaceLabels = without
 	return nil
 }
 

@@ -163,8 +163,9 @@ func compactAccounts(in []AccountSelector) []AccountSelector {
 // they are, whether or not the inventory knows them; globs, labels and no namespaces at all are spelled out in the namespaces of the
 // inventory. Pod labels are said as they are.
 //
-// A service account is said, beside the term's pod labels, by labels that all of its pods have and no pod has that s does not select:
-// one label if one will do, with app and app.kubernetes.io/name before others, and else few. Labels that change from one rollout to
+// A service account is said, beside the term's pod labels if it has any, by labels that all of its pods have (of those with the term's
+// labels) and no pod has that s does not select: one label if one will do, with app and app.kubernetes.io/name before others, and else
+// few. Where each does without the other, both are said still, so that a pod that comes to have one of them is not let in. Labels that change from one rollout to
 // the next, such as pod-template-hash and versions, are not used. The accounts "*" are all pods. Accounts without a pod add nothing,
 // except that a named account in a named namespace must have one.
 //
@@ -241,10 +242,12 @@ func (inv *Inventory) podsByAccounts(s Selector, t *term) (pods []PodSelector, w
 			if len(mine) == 0 {
 				continue
 			}
-			telling, why := tell(mine, others)
+			// The account's other pods are kept out by the term's labels. Those of other accounts are kept out by labels of the account
+			// if possible, whatever the term's labels: they may come to have these. If not, both together may do.
+			foreign := slices.DeleteFunc(slices.Clone(others), func(p *Pod) bool { return p.ServiceAccount == a.Name })
+			telling, why := tell(mine, foreign)
 			if why != "" && len(t.podLabels) > 0 {
-				// The account's labels alone do not keep all others out; those and the term's may.
-				rest := withLabels(others, t.podLabels)
+				rest := withLabels(foreign, t.podLabels)
 				if telling, why = tell(mine, rest); why != "" && len(rest) == 0 {
 					telling, why = nil, ""
 				}
