@@ -1,0 +1,84 @@
+package networkpolicy
+
+import (
+	"slices"
+
+	"github.com/egresskit/egress/render"
+)
+
+// Target is the name of the target.
+const Target = "networkpolicy"
+
+// A Renderer renders plans as NetworkPolicies. It is immutable and safe for concurrent use; make it with [New].
+type Renderer struct{ profile Profile }
+
+var _ interface {
+	render.Renderer
+	render.Exempter
+} = (*Renderer)(nil)
+
+// New returns a renderer for a cluster as the profile has it, of which it keeps a copy. The error is a policy.Diagnostics with all that [Profile.Validate] finds.
+func New(p Profile) (*Renderer, error) {
+	if err := p.Validate().Err(); err != nil {
+		return nil, err
+	}
+	return &Renderer{p.clone()}, nil
+}
+
+// Target returns "networkpolicy".
+func (r *Renderer) Target() string { return Target }
+
+// Features returns what NetworkPolicies can say: addresses, ports and pods exactly, TLS and HTTP by address as TCP. With gateways also
+// names, as the way to the gateways, which is wider.
+func (r *Renderer) Features() render.Features {
+	f := render.Features{
+		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same,
+		render.TLSByAddress: render.Wider, render.HTTPByAddress: render.Wider,
+		render.PortRanges:     render.Same,
+		render.SourceEveryone: render.Same, render.SourcePods: render.Same,
+		render.Baseline: render.Same,
+	}
+	if len(r.profile.Gateways) > 0 {
+		for _, feature := range []render.Feature{
+			render.HostExact, render.HostSubdomains, render.HostGlob, render.TLSByName, render.HTTPByName,
+			render.OriginateSimpleTLS, render.OriginateMutualTLS, render.SourceAccounts, render.SourceAccountGlob,
+		} {
+			f[feature] = render.Wider
+		}
+	}
+	return f
+}
+
+// Render emits a baseline for every namespace, the exemptions, the rules by address, and the ways to the gateways.
+func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
+	s := newSheet(r, p)
+	if len(s.namespaces) == 0 {
+		for g := range p.Grants() {
+			out.Skip(g, render.Baseline, "no namespace is known, by the inventory, by the policies or as a gateway's")
+		}
+		return nil
+	}
+	var named, addressed, rest []*render.Grant
+	for g := range p.Grants() {
+		switch {
+		case g.Kind == render.ExemptionGrant:
+			if err := s.exempt(g); err != nil {
+				return err
+			}
+		case g.Kind != render.AllowGrant:
+			rest = append(rest, g)
+		case len(g.To.Hosts) > 0:
+			named = append(named, g)
+		default:
+			addressed = append(addressed, g)
+		}
+	}
+	s.admit(named)
+	for _, class := range p.AddressClasses() {
+		s.allow(class)
+	}
+	s.baseline(slices.Concat(rest, s.unsaid(addressed)))
+	s.emit(out)
+	s.assume(out)
+	return nil
+}

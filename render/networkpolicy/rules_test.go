@@ -1,0 +1,212 @@
+package networkpolicy
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	netv1 "k8s.io/api/networking/v1"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+var portSets = rapid.Custom(func(t *rapid.T) match.Ports {
+	if rapid.IntRange(0, 9).Draw(t, "all") == 0 {
+		return match.AllPorts()
+	}
+	var ports match.Ports
+	for range rapid.IntRange(1, 3).Draw(t, "ranges") {
+		first := rapid.Uint16Range(1, 12).Draw(t, "first")
+		ports = ports.Union(match.NewPorts(match.PortRange{First: first, Last: first + rapid.Uint16Range(0, 3).Draw(t, "more")}))
+	}
+	return ports
+})
+
+// TestAddressRulesAddUpExactly: merging rules pairs no address with a port that was not added with it, loses none, and does not depend on order, whatever
+// the number of parts.
+func TestAddressRulesAddUpExactly(t *testing.T) {
+	type added struct {
+		to       match.Prefixes
+		protocol policy.Protocol
+		ports    match.Ports
+	}
+	additions := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) added {
+		return added{prefixes().Draw(t, "to"), rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.UDP, policy.TLS}).Draw(t, "protocol"), portSets.Draw(t, "ports")}
+	}), 0, 4)
+	rapid.Check(t, func(t *rapid.T) {
+		rules := additions.Draw(t, "rules")
+		limit := rapid.IntRange(1, 20).Draw(t, "limit")
+		text := func(rules []added) (string, []netv1.NetworkPolicyEgressRule) {
+			var set ruleSet
+			for _, r := range rules {
+				set.addAddresses(r.to, trafficOf(r.protocol, r.ports))
+			}
+			var all []netv1.NetworkPolicyEgressRule
+			out := ""
+			for _, p := range parts(set.blockRules(), limit) {
+				egress := egressOf(p.rules)
+				all = append(all, egress...)
+				data, err := yaml.Marshal(egress)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out += p.name + ":\n" + string(data)
+			}
+			return out, all
+		}
+		got, egress := text(rules)
+		for range 60 {
+			address := netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, "byte")})
+			port := rapid.Uint16Range(1, 20).Draw(t, "port")
+			udp := rapid.Bool().Draw(t, "UDP")
+			want := slices.ContainsFunc(rules, func(a added) bool {
+				return a.to.Contains(address) && a.ports.Contains(port) && udp == (a.protocol == policy.UDP)
+			})
+			if reached := reaches(t, egress, address, port, udp); reached != want {
+				t.Fatalf("%v port %d, UDP %t: %t, want %t by\n%s", address, port, udp, reached, want, got)
+			}
+		}
+		slices.Reverse(rules)
+		if again, _ := text(rules); again != got {
+			t.Fatalf("order matters:\n%s", cmp.Diff(got, again))
+		}
+	})
+}
+
+// reaches reads rules to addresses as the API says.
+func reaches(t fataler, egress []netv1.NetworkPolicyEgressRule, a netip.Addr, port uint16, udp bool) bool {
+	in := func(cidr string) bool { return strictPrefix(t, cidr).Contains(a) }
+	return slices.ContainsFunc(egress, func(r netv1.NetworkPolicyEgressRule) bool {
+		return slices.ContainsFunc(r.To, func(p netv1.NetworkPolicyPeer) bool {
+			return in(p.IPBlock.CIDR) && !slices.ContainsFunc(p.IPBlock.Except, in)
+		}) && slices.ContainsFunc(r.Ports, func(p netv1.NetworkPolicyPort) bool {
+			if udp != (*p.Protocol == "UDP") {
+				return false
+			}
+			if p.Port == nil {
+				return true
+			}
+			last := p.Port.IntVal
+			if p.EndPort != nil {
+				last = *p.EndPort
+			}
+			return p.Port.IntVal <= int32(port) && int32(port) <= last
+		})
+	})
+}
+
+// TestPartsMoveLittle: adding a network moves no other one to another part, unless its part grows too large.
+func TestPartsMoveLittle(t *testing.T) {
+	rules := func(n int) []blockRule {
+		r := blockRule{traffic: traffic{tcp: match.PortsOf(443)}}
+		for i := range n {
+			r.blocks = append(r.blocks, netv1.IPBlock{CIDR: fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255)})
+		}
+		return []blockRule{r}
+	}
+	places := func(n int) (map[string]string, int) {
+		where := map[string]string{}
+		largest := 0
+		for _, p := range parts(rules(n), 100) {
+			for _, r := range p.rules {
+				largest = max(largest, len(r.blocks))
+				for _, b := range r.blocks {
+					where[b.CIDR] = p.name
+				}
+			}
+		}
+		return where, largest
+	}
+	before, largest := places(1000)
+	if len(before) != 1000 || largest > 100 {
+		t.Fatalf("%d networks, up to %d in a part", len(before), largest)
+	}
+	after, _ := places(1001)
+	moved := 0
+	for cidr, part := range before {
+		if after[cidr] != part {
+			moved++
+		}
+	}
+	if moved > 100 {
+		t.Errorf("one more network moves %d others", moved)
+	}
+}
+
+func TestPodPeers(t *testing.T) {
+	gateway := labelled("istio-system", map[string]string{"app": "gateway", "istio": "egress"})
+	for _, c := range []struct {
+		name string
+		peer render.Peer
+		want string
+	}{
+		{"any pod", render.Peer{}, "- namespaceSelector: {}\n"},
+		{"a namespace", render.Peer{Namespace: "kube-system"}, "- namespaceSelector:\n    matchLabels:\n      kubernetes.io/metadata.name: kube-system\n"},
+		{"any pod but some", render.Peer{Except: []identity.PodSelector{gateway}}, `
+- namespaceSelector:
+    matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: NotIn
+      values:
+      - istio-system
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: istio-system
+  podSelector:
+    matchExpressions:
+    - key: app
+      operator: NotIn
+      values:
+      - gateway
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: istio-system
+  podSelector:
+    matchExpressions:
+    - key: istio
+      operator: NotIn
+      values:
+      - egress
+    matchLabels:
+      app: gateway
+`},
+		{"nobody is left", render.Peer{Namespace: "istio-system", PodLabels: map[string]string{"app": "gateway", "istio": "egress"}, Except: []identity.PodSelector{gateway}}, "[]\n"},
+	} {
+		peers, _, err := podPeers(&c.peer)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if peers == nil {
+			peers = []netv1.NetworkPolicyPeer{}
+		}
+		data, err := yaml.Marshal(peers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimPrefix(c.want, "\n"), string(data)); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestNobodyIsNotEverybody: a rule whose peers are none is left out, since a rule without peers opens everything.
+func TestNobodyIsNotEverybody(t *testing.T) {
+	var set ruleSet
+	pods := labelled("istio-system", map[string]string{"app": "gateway"})
+	if err := set.addPeer(&render.Peer{Namespace: "istio-system", PodLabels: map[string]string{"app": "gateway"}, Except: []identity.PodSelector{pods}}); err != nil {
+		t.Fatal(err)
+	}
+	set.addAddresses(match.Prefixes{}, traffic{all: true})
+	if rules := append(set.fixed(), egressOf(set.blockRules())...); len(rules) > 0 {
+		t.Errorf("rules for nobody: %v", rules)
+	}
+}

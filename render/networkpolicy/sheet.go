@@ -1,0 +1,322 @@
+package networkpolicy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	netv1 "k8s.io/api/networking/v1"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+// The roles that objects have; part of their names.
+const (
+	roleBaseline = "baseline" // nothing but the exemptions of every pod of a namespace
+	roleExempt   = "exempt"   // exemptions of some pods
+	roleAllow    = "allow"    // what policies allow, exactly
+	roleAdmit    = "admit"    // what another layer says exactly
+)
+
+// sheet collects the objects of one rendering.
+type sheet struct {
+	profile    *Profile
+	inventory  *identity.Inventory
+	namespaces []string // of the cluster, in order
+	members    members
+	drafts     map[string]*draft
+	covered    map[render.GrantID]bool
+	losses     map[string]loss
+	byLabels   map[string]bool // service accounts that are said by labels
+}
+
+// draft is one object, or its parts: what some pods may reach in one role.
+type draft struct {
+	role   string
+	pods   identity.PodSelector
+	rules  ruleSet
+	covers map[render.GrantID]*render.Grant
+}
+
+type loss struct {
+	grant   *render.Grant
+	feature render.Feature
+	why     string
+}
+
+func newSheet(r *Renderer, p *render.Plan) *sheet {
+	return &sheet{
+		profile:    &r.profile,
+		inventory:  p.Inventory(),
+		namespaces: r.namespaces(p),
+		members:    membersOf(p.Inventory(), r.profile.Mesh),
+		drafts:     map[string]*draft{},
+		covered:    map[render.GrantID]bool{},
+		losses:     map[string]loss{},
+		byLabels:   map[string]bool{},
+	}
+}
+
+// draft returns the object of a role for some pods, and notes the grants that it covers.
+func (s *sheet) draft(role string, pods identity.PodSelector, covers ...*render.Grant) *draft {
+	key := role + " " + pods.String()
+	d := s.drafts[key]
+	if d == nil {
+		d = &draft{role: role, pods: pods, covers: map[render.GrantID]*render.Grant{}}
+		s.drafts[key] = d
+	}
+	for _, g := range covers {
+		d.covers[g.ID] = g
+		s.covered[g.ID] = true
+	}
+	return d
+}
+
+func (s *sheet) lose(g *render.Grant, feature render.Feature, why string) {
+	s.losses[fmt.Sprintf("%s %s %s", g.ID, feature, why)] = loss{g, feature, why}
+}
+
+// pods says a source by namespaces and labels.
+func (s *sheet) pods(source render.Source) (pods []identity.PodSelector, why string, ok bool) {
+	if source.Selector.IsEverything() {
+		return s.whole(s.namespaces), "", true
+	}
+	if !source.PodsOK {
+		return nil, source.PodsWhy, false
+	}
+	for _, p := range source.Pods {
+		if canonical, possible := p.With(); possible {
+			pods = append(pods, canonical)
+		}
+	}
+	for _, t := range source.Selector.Terms() {
+		if len(t.ServiceAccounts) > 0 {
+			s.byLabels[identity.MustSelector(t).String()] = true
+		}
+	}
+	return pods, "", true
+}
+
+// around returns whole namespaces that hold all pods of a source.
+func (s *sheet) around(source render.Source) []identity.PodSelector {
+	return s.whole(slices.DeleteFunc(slices.Clone(s.namespaces), func(namespace string) bool { return source.Selector.InNamespace(namespace).IsZero() }))
+}
+
+func (s *sheet) whole(namespaces []string) []identity.PodSelector {
+	pods := make([]identity.PodSelector, len(namespaces))
+	for i, namespace := range namespaces {
+		pods[i].Namespace = namespace
+	}
+	return pods
+}
+
+// exempt opens what an exemption leaves open.
+func (s *sheet) exempt(g *render.Grant) error {
+	pods, why, ok := s.pods(g.Source)
+	if !ok {
+		return fmt.Errorf("exemption %s: %s", g.ID, why)
+	}
+	for _, p := range pods {
+		role := roleBaseline
+		if len(p.Labels) > 0 {
+			role = roleExempt
+		}
+		if err := s.draft(role, p, g).rules.addPeer(g.Peer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admit lets pods with a rule by name out to the gateways. Which names is for the gateways to tell, and which of a namespace's pods, too, where labels do
+// not: a pod that gets to a gateway has to show a certificate there.
+func (s *sheet) admit(grants []*render.Grant) {
+	var all []identity.PodSelector
+	ways := map[render.GrantID][]identity.PodSelector{}
+	for _, g := range grants {
+		pods, _, ok := s.pods(g.Source)
+		if !ok {
+			pods = s.around(g.Source)
+		}
+		var members []identity.PodSelector
+		for _, p := range pods {
+			members = append(members, s.members.in(p)...)
+		}
+		if len(members) == 0 {
+			s.lose(g, render.SourcePods, "none of its sources is a pod that takes part in the mesh")
+			continue
+		}
+		ways[g.ID] = members
+		all = append(all, members...)
+	}
+	doors := widest(all)
+	for _, g := range grants {
+		for _, p := range ways[g.ID] {
+			for _, door := range within(doors, p.Namespace) {
+				if door.Covers(p) {
+					s.openGateways(s.draft(roleAdmit, door, g))
+				}
+			}
+		}
+	}
+}
+
+func (s *sheet) openGateways(d *draft) {
+	for _, g := range s.profile.Gateways {
+		peer := render.Peer{Name: "gateway", Namespace: g.Namespace, PodLabels: g.PodLabels}
+		to, key, _ := podPeers(&peer) // without exceptions there is no error
+		d.rules.addPods(to, key, traffic{tcp: g.ports(s.profile.Mesh.DataPlane)})
+	}
+}
+
+// allow says a class by address: exactly where a packet filter can tell its protocol, and otherwise for another layer to look at. Sources that cannot be
+// said by pods are left out even where another layer knows them: to let their whole namespace out would leave nothing that holds.
+func (s *sheet) allow(c render.AddressClass) {
+	role := roleAllow
+	if c.Protocol != policy.TCP && c.Protocol != policy.UDP {
+		role = roleAdmit
+	}
+	except, vague := s.exceptions(c.Sources.Except)
+	lost := map[string]string{}                     // why, by source
+	said := map[string]bool{}                       // sources
+	var all []identity.PodSelector                  // of every source
+	bySource := map[string][]identity.PodSelector{} // what is left of it
+	for _, source := range c.Sources.Any {
+		key := source.Selector.String()
+		pods, why, ok := s.pods(source)
+		if !ok {
+			lost[key] = why
+			continue
+		}
+		for _, p := range pods {
+			rest, fits := minus(p, except)
+			if !fits {
+				lost[key] = fmt.Sprintf("leaving out others takes more than %d selectors", maxSelectors)
+				continue
+			}
+			if why, ok := vague[p.Namespace]; ok {
+				lost[key] = why
+			}
+			bySource[key] = append(bySource[key], rest...)
+			all = append(all, rest...)
+		}
+		said[key] = true
+	}
+	for _, p := range all {
+		s.draft(role, p).rules.addAddresses(c.Addresses, trafficOf(c.Protocol, c.Ports))
+	}
+	for _, g := range c.Grants {
+		key := g.Source.Selector.String()
+		pods, why := bySource[key], lost[key]
+		if !said[key] && why == "" {
+			// Another source of the class holds the grant's.
+			pods = all
+			for _, k := range sortedKeys(lost) {
+				why = cmp.Or(why, lost[k])
+			}
+		}
+		for _, p := range pods {
+			s.draft(role, p, g)
+		}
+		if why != "" {
+			s.lose(g, render.SourcePods, why)
+		}
+	}
+}
+
+// exceptions returns the pods to leave out. Where labels do not tell them, the whole namespace is left out: vague says why, by namespace.
+func (s *sheet) exceptions(sources []render.Source) (pods []identity.PodSelector, vague map[string]string) {
+	vague = map[string]string{}
+	for _, source := range sources {
+		some, why, ok := s.pods(source)
+		if !ok {
+			some = s.around(source)
+			for _, p := range some {
+				vague[p.Namespace] = cmp.Or(vague[p.Namespace], "some pods are denied it, and "+why)
+			}
+		}
+		pods = append(pods, some...)
+	}
+	return pods, vague
+}
+
+// unsaid returns the grants that are neither covered nor lost: those of which denies and boundaries leave nothing.
+func (s *sheet) unsaid(grants []*render.Grant) []*render.Grant {
+	lost := map[render.GrantID]bool{}
+	for _, l := range s.losses {
+		lost[l.grant.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(grants), func(g *render.Grant) bool { return s.covered[g.ID] || lost[g.ID] })
+}
+
+// baseline isolates every pod of every namespace.
+func (s *sheet) baseline(covers []*render.Grant) {
+	for _, p := range s.whole(s.namespaces) {
+		s.draft(roleBaseline, p, covers...)
+	}
+}
+
+// emit hands over objects and losses.
+func (s *sheet) emit(out *render.Emitter) {
+	for _, key := range sortedKeys(s.drafts) {
+		d := s.drafts[key]
+		fidelity := render.Same
+		if d.role == roleAdmit {
+			fidelity = render.Wider
+		}
+		var covers []*render.Grant
+		for _, id := range sortedKeys(d.covers) {
+			g := d.covers[id]
+			covers = append(covers, g)
+			if fidelity == render.Same {
+				out.Assure(g, render.Assurance{EnforcedAt: "packet filter", Holds: render.Holds, Why: "packets are judged outside the pod, by its labels and namespace"})
+			}
+		}
+		for _, o := range d.objects(out) {
+			out.Emit(o, fidelity, covers...)
+		}
+	}
+	for _, key := range sortedKeys(s.losses) {
+		l := s.losses[key]
+		out.Skip(l.grant, l.feature, l.why)
+	}
+}
+
+// maxCIDRs is how many CIDRs one object holds at most: some 100 kB, below what the API server and kubectl apply take.
+const maxCIDRs = 2000
+
+// objects returns the draft's object, or its parts.
+func (d *draft) objects(out *render.Emitter) []render.Object {
+	name := []string{d.pods.Namespace}
+	if len(d.pods.Labels) > 0 {
+		name = append(name, strings.TrimPrefix(d.pods.String(), d.pods.Namespace+"/"))
+	}
+	object := func(egress []netv1.NetworkPolicyEgressRule, part ...string) render.Object {
+		return render.Object{
+			APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy",
+			Namespace: d.pods.Namespace, Name: out.Name(d.role, slices.Concat(name, part)...),
+			Spec: &netv1.NetworkPolicySpec{
+				PodSelector: *d.pods.LabelSelector(),
+				Egress:      egress,
+				PolicyTypes: []netv1.PolicyType{netv1.PolicyTypeEgress}, // spelled out: left out, it means Ingress as well
+			},
+		}
+	}
+	fixed, blocks := d.rules.fixed(), parts(d.rules.blockRules(), maxCIDRs)
+	if len(blocks) == 1 {
+		return []render.Object{object(append(fixed, egressOf(blocks[0].rules)...))}
+	}
+	var objects []render.Object
+	if len(fixed) > 0 || d.role == roleBaseline {
+		objects = append(objects, object(fixed))
+	}
+	for _, p := range blocks {
+		if len(p.rules) > 0 {
+			objects = append(objects, object(egressOf(p.rules), "part "+p.name))
+		}
+	}
+	return objects
+}
