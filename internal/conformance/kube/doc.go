@@ -1,0 +1,3 @@
+// Package kube judges rendered objects by engines that this project did not write: the API server's validation of NetworkPolicy, cyclonus'
+// matcher and Cilium's policy engine.
+package kube
