@@ -50,6 +50,16 @@ func (p Protocol) String() string {
 	return "invalid"
 }
 
+// ParseProtocol parses "TLS", "HTTP", "TCP" or "UDP". There is no text for AnyProtocol: it is what is left out.
+func ParseProtocol(s string) (Protocol, error) {
+	for p := TLS; p <= UDP; p++ {
+		if p.String() == s {
+			return p, nil
+		}
+	}
+	return AnyProtocol, fmt.Errorf("%q is not a protocol; write TLS, HTTP, TCP or UDP", s)
+}
+
 // A Destination is a set of requests' destinations: hosts or addresses, never both, with a protocol and ports.
 type Destination struct {
 	Hosts     []match.Pattern

@@ -55,6 +55,21 @@ func labelText(labels map[string]string) string {
 	return strings.Join(parts, ",")
 }
 
+// String returns the decision in a few words, such as "allowed by storefront/card-payments" or "denied: no rule allows it".
+func (d Decision) String() string {
+	switch d.Reason {
+	case Allowed:
+		return "allowed by " + string(d.Rule)
+	case Denied:
+		return "denied by " + string(d.Rule)
+	case OutsideBoundary:
+		return "denied: outside the boundary " + string(d.Rule)
+	case InvalidRequest:
+		return "denied: not a valid request"
+	}
+	return "denied: no rule allows it"
+}
+
 // String returns the explanation as text of a few lines, for people.
 func (x Explanation) String() string {
 	var b strings.Builder
