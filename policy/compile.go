@@ -51,7 +51,7 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	}
 	sortByID(c.rules)
 	sortByID(c.expired)
-	return &Engine{rules: c.rules, expired: c.expired, trust: o.trust}, nil
+	return newEngine(c.rules, c.expired, o.trust)
 }
 
 func sortByID(rules []*EffectiveRule) {

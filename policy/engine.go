@@ -9,10 +9,16 @@ import (
 )
 
 // An Engine decides requests. It is immutable and safe for concurrent use. A nil or zero *Engine denies everything.
+//
+// It looks a request's host and address up once, among everything that the rules name, and then asks a table for each of the few
+// selectors that select the source. So the cost of a decision depends neither on the number of rules nor on that of sources, and rules
+// that sources share are held once.
 type Engine struct {
 	rules   []*EffectiveRule       // in force, sorted by ID
 	expired []*EffectiveRule       // allows and denies that are not, sorted by ID; only explanations read them
 	trust   *identity.TrustDomains // nil: any
+	places  places
+	groups  groups
 }
 
 // Effect tells what a rule does.
@@ -65,16 +71,17 @@ func (e *Engine) Rules() iter.Seq[*EffectiveRule] {
 	}
 }
 
-// For resolves w once: selectors are evaluated here and not in the view's decisions.
+// For resolves w once: selectors are evaluated here and not in the view's decisions. It allocates nothing for workloads that no more than
+// a few different selectors select.
 func (e *Engine) For(w identity.Workload) View {
-	var v View
 	if e == nil || !e.speaksFor(&w) {
-		return v
+		return View{}
 	}
-	for r := range e.Rules() {
-		if r.Sources.Matches(w) {
-			v.rules = append(v.rules, r)
-		}
+	v := View{engine: e}
+	var buf [16]int32
+	ids := e.groups.selecting(&w, buf[:0])
+	if v.n = copy(v.few[:], ids); v.n < len(ids) {
+		v.more = slices.Clone(ids[v.n:])
 	}
 	return v
 }
@@ -84,71 +91,59 @@ func (e *Engine) speaksFor(w *identity.Workload) bool {
 	return e.trust == nil || e.trust.Contains(w.TrustDomain)
 }
 
-// A View decides for one workload. The zero View denies.
-type View struct{ rules []*EffectiveRule }
+// A View decides for one workload, by the engine that it comes from. The zero View denies. Views hold no rules of their own: workloads
+// selected alike share everything.
+type View struct {
+	engine *Engine
+	n      int
+	few    [4]int32 // the groups that select the workload, n of them
+	more   []int32  // and the others
+}
 
 // Decide answers one access. It takes no lock and does not allocate.
 func (v View) Decide(a Access) Decision {
 	if !a.valid() {
 		return Decision{Reason: InvalidRequest}
 	}
-	var allow, outside *EffectiveRule
-	for _, r := range v.rules {
-		in := r.contains(&a)
-		switch {
-		case r.Effect == Deny && in:
-			return Decision{Reason: Denied, Rule: r.ID}
-		case r.Effect == Allow && in && allow == nil:
-			allow = r
-		case r.Effect == Within && !in && outside == nil:
-			outside = r
-		}
+	e := v.engine
+	if e == nil {
+		return Decision{Reason: NoRule}
+	}
+	host, addr := e.places.host(a.Host), e.places.addr(a.Address)
+	least := noVerdict
+	for i := range v.len() {
+		v.group(i).table.judge(&a, host, addr, &least)
 	}
 	switch {
-	case allow == nil:
+	case least.deny != noRule:
+		return Decision{Reason: Denied, Rule: e.rules[least.deny].ID}
+	case least.allow == noRule:
 		return Decision{Reason: NoRule}
-	case outside != nil:
-		return Decision{Reason: OutsideBoundary, Rule: outside.ID}
 	}
-	return Decision{Allowed: true, Reason: Allowed, Rule: allow.ID}
+	outside := int32(noRule)
+	for i := range v.len() {
+		for _, b := range v.group(i).boundaries {
+			inside := noVerdict
+			b.inside.judge(&a, host, addr, &inside)
+			if inside == noVerdict {
+				outside = min(outside, b.rule)
+			}
+		}
+	}
+	if outside != noRule {
+		return Decision{Reason: OutsideBoundary, Rule: e.rules[outside].ID}
+	}
+	return Decision{Allowed: true, Reason: Allowed, Rule: e.rules[least.allow].ID}
+}
+
+func (v *View) len() int { return v.n + len(v.more) }
+
+func (v *View) group(i int) *group {
+	if i < v.n {
+		return &v.engine.groups.all[v.few[i]]
+	}
+	return &v.engine.groups.all[v.more[i-v.n]]
 }
 
 // Decide is e.For(r.Source).Decide(r.Access).
 func (e *Engine) Decide(r Request) Decision { return e.For(r.Source).Decide(r.Access) }
-
-// contains reports whether one of r's destinations contains a.
-func (r *EffectiveRule) contains(a *Access) bool {
-	for i := range r.To {
-		if r.To[i].contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// contains reports whether a is in d.
-func (d *Destination) contains(a *Access) bool {
-	return d.Protocol.Contains(a.Protocol) && (d.Ports.IsEmpty() || d.Ports.Contains(a.Port)) && d.containsPlace(a) && d.containsCall(a)
-}
-
-// containsPlace judges host and address: a host rule never matches a request without a host, and an address rule matches by address
-// whatever the host.
-func (d *Destination) containsPlace(a *Access) bool {
-	for _, p := range d.Hosts {
-		if p.Matches(a.Host) {
-			return true
-		}
-	}
-	return d.Addresses.Contains(a.Address)
-}
-
-// containsCall judges method and path.
-func (d *Destination) containsCall(a *Access) bool { return d.containsMethod(a) && d.containsPath(a) }
-
-func (d *Destination) containsMethod(a *Access) bool {
-	return len(d.Methods) == 0 || slices.Contains(d.Methods, a.Method)
-}
-
-func (d *Destination) containsPath(a *Access) bool {
-	return len(d.Paths) == 0 || slices.ContainsFunc(d.Paths, func(p Path) bool { return p.Matches(a.Path) })
-}

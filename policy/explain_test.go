@@ -19,7 +19,9 @@ import (
 // scenario is the storefront of the documentation: everyone to service1.foo.com and *.bar.com, a also to *.foo.com, b also to *.baz.com
 // and a database, and namespace news to edition.cnn.com.
 func scenario() []*policy.Policy {
-	at := func(line int) policy.Position { return policy.Position{File: "policy.yaml", Line: line, Column: 7, Field: "spec.x"} }
+	at := func(line int) policy.Position {
+		return policy.Position{File: "policy.yaml", Line: line, Column: 7, Field: "spec.x"}
+	}
 	plain := hosts("edition.cnn.com")
 	plain.Protocol, plain.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}
 	return []*policy.Policy{{

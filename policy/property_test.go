@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/internal/reference"
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
 
@@ -43,6 +45,62 @@ func agrees(t *rapid.T) {
 }
 
 func TestEngineAgreesWithReference(t *testing.T) { rapid.Check(t, agrees) }
+
+// Finding the selectors that select a workload is evaluating all of them.
+func TestViewsSelectAsSelectorsDo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		selectors := rapid.SliceOfN(gen.Selector(), 1, 20).Draw(t, "selectors")
+		p := &policy.Policy{Name: "p"}
+		for i, s := range selectors {
+			p.Sources = append(p.Sources, policy.Source{Name: fmt.Sprint("s", i), From: s, Section: policy.Section{Allow: []policy.Rule{{To: hosts(fmt.Sprintf("h%d.com", i))}}}})
+		}
+		e := compile(t, []*policy.Policy{p})
+		for range 5 {
+			w := gen.Workload().Draw(t, "workload")
+			v := e.For(w)
+			for i, s := range selectors {
+				a := policy.Access{Protocol: policy.TLS, Port: 443, Host: match.MustParseHost(fmt.Sprintf("h%d.com", i))}
+				if got := v.Decide(a).Allowed; got != s.Matches(w) {
+					t.Fatalf("%v selects %+v: %v", s, w, got)
+				}
+			}
+		}
+	})
+}
+
+// Many rules about one host, of few sources, by port and path: what tables hold in another way.
+func TestCrowdedHostsAgreeWithReference(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := rapid.SampledFrom([]string{"a.com", "*.com", "*.a.com", "a?.com"})
+		section := func(label string) (s policy.Section) {
+			for range rapid.IntRange(0, 25).Draw(t, label) {
+				effect := rapid.SampledFrom([]policy.Effect{policy.Allow, policy.Allow, policy.Deny, policy.Within}).Draw(t, "effect")
+				r := policy.Rule{To: gen.Destination(effect).Draw(t, "to")}
+				if len(r.To.Hosts) > 0 {
+					r.To.Hosts = hosts(pattern.Draw(t, "pattern")).Hosts
+				}
+				switch effect {
+				case policy.Allow:
+					s.Allow = append(s.Allow, r)
+				case policy.Deny:
+					s.Deny = append(s.Deny, r)
+				case policy.Within:
+					s.Within = append(s.Within, r)
+				}
+			}
+			return s
+		}
+		policies := []*policy.Policy{{Name: "p", Cluster: section("cluster"), Sources: []policy.Source{{Name: "a", From: account("a", "x"), Section: section("a")}}}}
+		e := compile(t, policies)
+		rules := slices.Collect(e.Rules())
+		for range 8 {
+			r := gen.Request(policies).Draw(t, "request")
+			if got, want := e.Decide(r), reference.DecideRules(rules, r); got != want {
+				t.Fatalf("decided %+v; by its rules the answer is %+v", got, want)
+			}
+		}
+	})
+}
 
 // shuffled returns the same policies with everything that is a set in another order.
 func shuffled(policies []*policy.Policy, seed uint64) []*policy.Policy {

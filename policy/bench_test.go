@@ -1,0 +1,148 @@
+package policy_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+)
+
+// fleet returns policies of n sources with own rules each and shared rules for all of the cluster. One host in ten is a wildcard. All hosts
+// are different.
+func fleet(sources, own, shared int) []*policy.Policy {
+	rules := func(prefix string, n int) []policy.Rule {
+		out := make([]policy.Rule, n)
+		for i := range out {
+			text := fmt.Sprintf("svc%d.%s.example.com", i, prefix)
+			if i%10 == 9 {
+				text = "*." + text
+			}
+			out[i] = policy.Rule{Name: fmt.Sprintf("%s-%d", prefix, i), To: hosts(text)}
+		}
+		return out
+	}
+	out := []*policy.Policy{{Name: "cluster", Cluster: policy.Section{Allow: rules("shared", shared)}}}
+	for i := range sources {
+		name := fmt.Sprintf("s%d", i)
+		out = append(out, &policy.Policy{Name: name, Sources: []policy.Source{{Name: "all", From: account("shop", name), Section: policy.Section{Allow: rules(name, own)}}}})
+	}
+	return out
+}
+
+// asked are the hosts that benchmarks ask for: what source 0 has for itself and what it shares, names below wildcards, and names that nobody has.
+func asked() []match.Host {
+	var out []match.Host
+	for i := range 32 {
+		for _, text := range []string{"svc%d.s0.example.com", "svc%d.shared.example.com", "svc%d.nobody.example.com"} {
+			text = fmt.Sprintf(text, i)
+			if i%10 == 9 {
+				text = "www." + text
+			}
+			out = append(out, match.MustParseHost(text))
+		}
+	}
+	return out
+}
+
+// bare is the index of the same hosts without anything else.
+func bare(tb testing.TB, policies []*policy.Policy) *match.Index[int] {
+	var b match.Builder[int]
+	n := 0
+	for _, p := range policies {
+		for _, s := range append([]policy.Section{p.Cluster}, sectionsOf(p)...) {
+			for _, r := range s.Allow {
+				b.Add(r.To.Hosts[0], n)
+				n++
+			}
+		}
+	}
+	x, err := b.Build()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return x
+}
+
+func sectionsOf(p *policy.Policy) []policy.Section {
+	var out []policy.Section
+	for _, s := range p.Sources {
+		out = append(out, s.Section)
+	}
+	return out
+}
+
+var sizes = []struct{ sources, own, shared int }{
+	{10, 100, 1000}, {1000, 100, 1000}, {10_000, 100, 1000},
+	{1, 100, 0}, {1, 100_000, 0},
+}
+
+func BenchmarkDecide(b *testing.B) {
+	for _, s := range sizes {
+		policies := fleet(s.sources, s.own, s.shared)
+		hosts := asked()
+		name := fmt.Sprintf("sources=%d/own=%d/shared=%d", s.sources, s.own, s.shared)
+		b.Run(name+"/impl=lookup", func(b *testing.B) {
+			x := bare(b, policies)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				x.Lookup(hosts[i])
+				if i++; i == len(hosts) {
+					i = 0
+				}
+			}
+		})
+		e := compile(b, policies)
+		v := e.For(identity.Workload{Namespace: "shop", ServiceAccount: "s0"})
+		b.Run(name+"/impl=view", func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				v.Decide(policy.Access{Protocol: policy.TLS, Port: 443, Host: hosts[i]})
+				if i++; i == len(hosts) {
+					i = 0
+				}
+			}
+		})
+		b.Run(name+"/impl=engine", func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				e.Decide(policy.Request{Source: identity.Workload{Namespace: "shop", ServiceAccount: "s0"},
+					Access: policy.Access{Protocol: policy.TLS, Port: 443, Host: hosts[i]}})
+				if i++; i == len(hosts) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, s := range sizes {
+		policies := fleet(s.sources, s.own, s.shared)
+		pairs := s.sources*s.own + s.shared
+		name := fmt.Sprintf("sources=%d/own=%d/shared=%d", s.sources, s.own, s.shared)
+		b.Run(name+"/impl=index", func(b *testing.B) {
+			for b.Loop() {
+				bare(b, policies)
+			}
+		})
+		b.Run(name+"/impl=engine", func(b *testing.B) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			var e *policy.Engine
+			for b.Loop() {
+				e = compile(b, policies)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(pairs), "heapB/pair")
+			runtime.KeepAlive(e)
+		})
+	}
+}

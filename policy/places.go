@@ -1,0 +1,237 @@
+package policy
+
+import (
+	"cmp"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/egresskit/egress/match"
+)
+
+// Places are what rules name, numbered over all rules: patterns of hosts, but for globs, and prefixes of addresses. A request has at most
+// one place by host and one by address, the innermost ones, which are looked up once for all tables. Numbers are in preorder: what lies
+// inside place p has the numbers from p to last[p], so that the innermost place of a table is found by number alone.
+type places struct {
+	hosts *match.Index[int32]
+	v4    steps
+	v6    []bound6
+	count int
+}
+
+// A bound6 is where the innermost place of IPv6 addresses changes.
+type bound6 struct {
+	from  netip.Addr
+	place int32
+}
+
+// host returns the innermost place of h, or none.
+func (ps *places) host(h match.Host) int32 {
+	if _, p, ok := ps.hosts.Lookup(h); ok {
+		return p
+	}
+	return none
+}
+
+// addr returns the innermost place of a, or none.
+func (ps *places) addr(a netip.Addr) int32 {
+	if !a.IsValid() {
+		return none
+	}
+	if a = a.Unmap(); a.Is4() {
+		b := a.As4()
+		return ps.v4.at(binary.BigEndian.Uint32(b[:]))
+	}
+	if len(ps.v6) == 0 {
+		return none
+	}
+	i, found := slices.BinarySearchFunc(ps.v6, a.WithZone(""), func(b bound6, a netip.Addr) int { return b.from.Compare(a) })
+	if found {
+		return ps.v6[i].place
+	}
+	if i == 0 {
+		return none
+	}
+	return ps.v6[i-1].place
+}
+
+// A surveyor numbers places.
+type surveyor struct {
+	hosts      []match.Pattern  // exact and subdomains
+	ids        map[string]int32 // of hosts, by text
+	subdomains map[string]int32 // of hosts, by suffix
+	prefixes   map[netip.Prefix]struct{}
+}
+
+func newSurveyor() *surveyor {
+	return &surveyor{ids: map[string]int32{}, subdomains: map[string]int32{}, prefixes: map[netip.Prefix]struct{}{}}
+}
+
+// addHost takes note of an exact or subdomains pattern and returns its index in hosts.
+func (s *surveyor) addHost(p match.Pattern) int32 {
+	id, seen := s.ids[p.String()]
+	if !seen {
+		id = int32(len(s.hosts))
+		s.ids[p.String()] = id
+		s.hosts = append(s.hosts, p)
+		if p.Kind() == match.Subdomains {
+			s.subdomains[p.Suffix()] = id
+		}
+	}
+	return id
+}
+
+// A survey is the numbering while tables are built.
+type survey struct {
+	places
+	number   []int32 // place of each of the surveyor's hosts
+	prefixes map[netip.Prefix]int32
+	last     []int32 // by place
+}
+
+func (s *surveyor) survey() (*survey, error) {
+	out := &survey{number: make([]int32, len(s.hosts)), prefixes: make(map[netip.Prefix]int32, len(s.prefixes))}
+	out.count = len(s.hosts) + len(s.prefixes)
+	out.last = make([]int32, out.count)
+	s.numberHosts(out)
+	s.numberPrefixes(out)
+	var b match.Builder[int32]
+	for id, p := range s.hosts {
+		b.Add(p, out.number[id])
+	}
+	var err error
+	out.hosts, err = b.Build()
+	return out, err
+}
+
+// numberHosts gives every pattern a number after that of the pattern around it. Only "*.foo.com" has others inside.
+func (s *surveyor) numberHosts(out *survey) {
+	around := make([]int32, len(s.hosts)) // the next pattern around, or none
+	size := make([]int32, len(s.hosts))   // of the pattern and all inside
+	var wide []int32                      // the patterns that can have others inside
+	for id, p := range s.hosts {
+		around[id] = s.around(p)
+		size[id] = 1
+		if p.Kind() == match.Subdomains {
+			wide = append(wide, int32(id))
+		}
+	}
+	// Inner patterns have more labels than those around them.
+	slices.SortFunc(wide, func(a, b int32) int {
+		return cmp.Compare(strings.Count(s.hosts[b].String(), "."), strings.Count(s.hosts[a].String(), "."))
+	})
+	for id, p := range s.hosts {
+		if p.Kind() != match.Subdomains && around[id] != none {
+			size[around[id]]++
+		}
+	}
+	for _, id := range wide {
+		if around[id] != none {
+			size[around[id]] += size[id]
+		}
+	}
+	next := make([]int32, len(s.hosts)) // the number for what is found inside next
+	outside := int32(0)
+	assign := func(id int32) {
+		at := &outside
+		if around[id] != none {
+			at = &next[around[id]]
+		}
+		n := *at
+		*at += size[id]
+		out.number[id], out.last[n], next[id] = n, n+size[id]-1, n+1
+	}
+	slices.Reverse(wide)
+	for _, id := range wide {
+		assign(id)
+	}
+	for id, p := range s.hosts {
+		if p.Kind() != match.Subdomains {
+			assign(int32(id))
+		}
+	}
+}
+
+// around returns the innermost pattern around p, or none.
+func (s *surveyor) around(p match.Pattern) int32 {
+	for suffix := p.Suffix(); ; {
+		i := strings.IndexByte(suffix, '.')
+		if i < 0 {
+			return none
+		}
+		suffix = suffix[i+1:]
+		if id, ok := s.subdomains[suffix]; ok {
+			return id
+		}
+	}
+}
+
+// numberPrefixes gives the prefixes the numbers after those of the hosts.
+func (s *surveyor) numberPrefixes(out *survey) {
+	sorted := make([]netip.Prefix, 0, len(s.prefixes))
+	for p := range s.prefixes {
+		sorted = append(sorted, p)
+	}
+	slices.SortFunc(sorted, func(a, b netip.Prefix) int { // outer before inner ones
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	base := int32(len(s.hosts))
+	var v4 []point
+	var open []int32 // the prefixes that the address at hand lies in, outermost first
+	step := func(from netip.Addr, place int32) {
+		if from.Is4() {
+			b := from.As4()
+			v4 = setPoint(v4, binary.BigEndian.Uint32(b[:]), place)
+		} else if n := len(out.v6); n > 0 && out.v6[n-1].from == from {
+			out.v6[n-1].place = place
+		} else {
+			out.v6 = append(out.v6, bound6{from, place})
+		}
+	}
+	// leave closes the open prefixes that do not hold a; with the zero Addr, all of them.
+	leave := func(a netip.Addr, upTo int32) {
+		for len(open) > 0 {
+			i := open[len(open)-1]
+			if sorted[i].Contains(a) {
+				return
+			}
+			open = open[:len(open)-1]
+			out.last[base+i] = base + upTo - 1
+			outer := int32(none)
+			if len(open) > 0 {
+				outer = base + open[len(open)-1]
+			}
+			if after := lastAddr(sorted[i]).Next(); after.IsValid() {
+				step(after, outer)
+			}
+		}
+	}
+	for i, p := range sorted {
+		leave(p.Addr(), int32(i))
+		out.prefixes[p] = base + int32(i)
+		step(p.Addr(), base+int32(i))
+		open = append(open, int32(i))
+	}
+	leave(netip.Addr{}, int32(len(sorted)))
+	out.v4 = newSteps(v4, 1<<32-1)
+}
+
+// setPoint adds a point to sorted points, or changes the last one when it is at the same number.
+func setPoint(points []point, from uint32, value int32) []point {
+	if n := len(points); n > 0 && points[n-1].from == from {
+		points[n-1].value = value
+		return points
+	}
+	return append(points, point{from, value})
+}
+
+// lastAddr returns the highest address of a masked prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
