@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/egresskit/egress/internal/conformance/istio/objects"
 	"github.com/egresskit/egress/internal/conformance/istio/pilot"
 	"github.com/egresskit/egress/internal/conformance/istio/walk"
@@ -251,7 +253,106 @@ var traps = []scenario{
 	}},
 }
 
+// TestMore walks what renderers may use beyond the documented examples, and the doubts about it.
+func TestMore(t *testing.T) {
+	for _, s := range more {
+		t.Run(s.file, s.run)
+	}
+}
+
+func http(from int, r walk.HTTP, want string) ask {
+	return ask{from: from, port: 80, bytes: r, want: want}
+}
+
+// raw is an ask past the sidecar, to port 443 of the gateway by mutual TLS.
+func raw(from int, name string, inner walk.Bytes, want string) ask {
+	return ask{from: from, bypass: true, port: 443, bytes: own(smallWorld(), from, name, inner), want: want}
+}
+
+var more = []scenario{
+	{file: "more/http-mutual.yaml", asks: []ask{
+		http(sleep, walk.HTTP{Authority: "a.example.com"}, "a.example.com:80 by gateway"),
+		http(sleep, walk.HTTP{Authority: "a.example.com:80"}, "a.example.com:80 by gateway"),
+		http(other, walk.HTTP{Authority: "a.example.com"}, "denied: no access rule"),
+		http(sleep, walk.HTTP{Authority: "b.example.com", Path: "/v1/x"}, "denied: no access rule"),
+		http(other, walk.HTTP{Authority: "b.example.com", Path: "/v1/x"}, "b.example.com:80 by gateway"),
+		http(other, walk.HTTP{Authority: "b.example.com", Path: "/v1"}, "b.example.com:80 by gateway"),
+		http(other, walk.HTTP{Authority: "b.example.com", Path: "/v1/x", Method: "POST"}, "denied: no access rule"),
+		http(other, walk.HTTP{Authority: "b.example.com", Path: "/v10"}, "denied: no access rule"),
+		http(other, walk.HTTP{Authority: "b.example.com:80", Path: "/v1/x"}, "denied: no access rule"), // the rule names no port
+		http(sleep, walk.HTTP{Authority: "x.foo.com"}, "denied: no access rule"),
+		http(other, walk.HTTP{Authority: "x.foo.com"}, "x.foo.com:80 by gateway"),
+		http(sleep, walk.HTTP{Authority: "y.foo.com"}, "denied: sleep answers 502"),
+		http(sleep, walk.HTTP{Authority: "c.example.com"}, "c.example.com:443 by TLS by gateway"),
+		http(sleep, walk.HTTP{Authority: "d.example.com"}, "d.example.com:443 by TLS by gateway"),
+		raw(sleep, "http.egress.internal", walk.HTTP{Authority: "a.example.com", Headers: map[string]string{"x-egress-port": "80"}}, "a.example.com:80 by gateway"),
+		raw(sleep, "http.egress.internal", walk.HTTP{Authority: "a.example.com", Headers: map[string]string{"x-egress-port": "81"}}, "denied"),
+		raw(sleep, "http.egress.internal", walk.HTTP{Authority: "b.example.com", Path: "/v1"}, "denied: no access rule"),
+		raw(sleep, "anything", walk.HTTP{Authority: "c.example.com"}, "c.example.com:443 by TLS by gateway"), // one server takes all names
+		raw(sleep, "http.egress.internal", walk.HTTP{Authority: "c.example.com", Method: "CONNECT"}, "denied"),
+		raw(sleep, "http.egress.internal", sni("c.example.com"), "denied: istio-egressgateway-service-account expects HTTP"),
+		{from: sleep, bypass: true, port: 443, bytes: walk.TLS{Inner: get("a.example.com")}, want: "denied: TLS handshake without a client certificate"},
+		{from: sleep, bypass: true, port: 443, bytes: get("a.example.com"), want: "denied: TLS handshake with HTTP"},
+	}},
+	{file: "more/http-forward-proxy.yaml", asks: []ask{
+		http(sleep, walk.HTTP{Authority: "a.foo.com"}, "a.foo.com:80 by gateway"),
+		http(other, walk.HTTP{Authority: "a.foo.com"}, "denied: no access rule"),
+		http(sleep, walk.HTTP{Authority: "a.foo.com:23"}, "denied: no access rule"),
+		http(sleep, walk.HTTP{Authority: "a.foo.com:22"}, "a.foo.com:22 by gateway"), // by way of port 80
+	}},
+	{file: "more/dynamic-dns-sidecar.yaml", asks: []ask{
+		{from: sleep, port: 443, bytes: sni("a.b.foo.com"), want: "a.b.foo.com:443 direct"},
+		{from: sleep, port: 443, bytes: sni("foo.com"), want: "denied"},
+		{from: sleep, port: 443, bytes: walk.Raw{}, want: "denied"},
+	}},
+	{file: "more/addresses.yaml", asks: []ask{
+		{from: sleep, port: 5432, bytes: walk.Raw{}, want: "203.0.113.9:5432 direct"},
+		{from: sleep, port: 5432, bytes: sni("anything"), want: "203.0.113.9:5432 direct"},
+		{from: sleep, port: 5433, bytes: walk.Raw{}, want: "denied"},
+		{from: other, port: 5432, bytes: walk.Raw{}, want: "denied"},
+	}},
+	{file: "more/host-twice.yaml", asks: []ask{
+		{from: other, port: 80, bytes: get("www.foo.com"), want: "www.foo.com:80 direct"},
+		{from: sleep, port: 80, bytes: get("www.foo.com"), want: "denied"},
+		{from: sleep, port: 443, bytes: sni("www.foo.com"), want: "www.foo.com:443 direct"},
+		{from: sleep, port: 8080, bytes: get("www.foo.com:8080"), want: "www.foo.com:8080 direct"},
+		{from: other, port: 8080, bytes: get("www.foo.com:8080"), want: "denied"},
+	}},
+}
+
+// TestForwardProxyWithoutItsFilter asks for doubt where the answer depends on what other connections have had looked up.
+func TestForwardProxyWithoutItsFilter(t *testing.T) {
+	m, err := pilot.NewMesh(smallWorld(), readObjects(t, "more/dynamic-dns-gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unknown *walk.UnknownError
+	if out, err := m.Honest(sleep, outsideAt(443), sni("a.foo.com")); !errors.As(err, &unknown) {
+		t.Errorf("%v, %v", out, err)
+	}
+}
+
 // own is what a workload sends past its sidecar: its certificate, any outer name, any bytes.
 func own(w *world.World, i int, name string, inner walk.Bytes) walk.Bytes {
 	return walk.TLS{SNI: name, Identity: w.SPIFFE(w.Workloads[i]), Inner: inner}
+}
+
+// TestOrigination asks what TLS the gateway speaks to destinations.
+func TestOrigination(t *testing.T) {
+	m, err := pilot.NewMesh(smallWorld(), readObjects(t, "more/http-mutual.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]walk.Origination{
+		"c.example.com": {SNI: "c.example.com", Trust: "file-root:system", Names: []string{"c.example.com"}},
+		"d.example.com": {SNI: "d.example.com", Trust: "kubernetes://client-cacert", Certificate: "kubernetes://client"},
+	} {
+		out, err := m.Honest(sleep, outsideAt(80), get(host))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, out.Origination); diff != "" {
+			t.Errorf("%s: -want +got\n%s", host, diff)
+		}
+	}
 }

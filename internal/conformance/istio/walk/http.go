@@ -1,12 +1,14 @@
 package walk
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	xdstypev3 "github.com/cncf/xds/go/udpa/type/v1"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	httpdfpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/dynamic_forward_proxy/v3"
 	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
@@ -43,7 +45,7 @@ func (j *journey) http(c *conn, m *hcmv3.HttpConnectionManager) error {
 		}
 	}
 	// The route is chosen before the filters run, since they may have settings of it; nothing here lets them choose another.
-	route, err := j.route(c, routes, &req)
+	host, route, err := j.route(c, routes, &req)
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func (j *journey) http(c *conn, m *hcmv3.HttpConnectionManager) error {
 			}
 			// The filter resolves ahead what the forward proxy's cluster would look up itself.
 		case *routerv3.Router:
-			return j.act(c, route, &req)
+			return j.act(c, route, &req, host, routes)
 		case *xdstypev3.TypedStruct:
 			if !harmlessHTTPFilters[msg.GetTypeUrl()] {
 				return unknown("HTTP filter %s", msg.GetTypeUrl())
@@ -93,32 +95,32 @@ var harmlessHTTPFilters = map[string]bool{
 	"type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors":                true,
 }
 
-// route returns the route of a request, and nil when there is none.
-func (j *journey) route(c *conn, routes *routev3.RouteConfiguration, req *HTTP) (*routev3.Route, error) {
+// route returns the route of a request and its virtual host, and no route when there is none.
+func (j *journey) route(c *conn, routes *routev3.RouteConfiguration, req *HTTP) (*routev3.VirtualHost, *routev3.Route, error) {
 	if err := only(routes, "name", "virtual_hosts", "ignore_port_in_host_matching", "validate_clusters", "max_direct_response_body_size_bytes",
 		"request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove", "metadata"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v := virtualHost(routes, req.Authority)
 	if v == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	j.note("%s: virtual host %s for %q", c.proxy.name(), v.GetName(), req.Authority)
 	if err := only(v, "name", "domains", "routes", "require_tls", "include_request_attempt_count", "include_attempt_count_in_response", "retry_policy", "metadata",
 		"request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if v.GetRequireTls() != routev3.VirtualHost_NONE && !c.tls {
-		return nil, deny("%s redirects to TLS", c.proxy.name())
+		return nil, nil, deny("%s redirects to TLS", c.proxy.name())
 	}
 	for _, r := range v.GetRoutes() {
 		if ok, err := matchRoute(r.GetMatch(), req); err != nil {
-			return nil, err
+			return nil, nil, err
 		} else if ok {
-			return r, nil
+			return v, r, nil
 		}
 	}
-	return nil, nil
+	return v, nil, nil
 }
 
 // virtualHost returns the host that a request goes to: by exact name, then by the longest suffix, then the longest prefix, then "*".
@@ -211,18 +213,13 @@ func plainPath(req *HTTP) (string, error) {
 }
 
 // act does what a route says.
-func (j *journey) act(c *conn, r *routev3.Route, req *HTTP) error {
+func (j *journey) act(c *conn, r *routev3.Route, req *HTTP, host *routev3.VirtualHost, routes *routev3.RouteConfiguration) error {
 	if r == nil {
 		return deny("%s has no route for %v (404)", c.proxy.name(), req)
 	}
 	if err := only(r, "name", "match", "route", "direct_response", "redirect", "decorator", "metadata", "tracing", "stat_prefix",
 		"request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove"); err != nil {
 		return err
-	}
-	for _, h := range r.GetRequestHeadersToAdd() {
-		if name := strings.ToLower(h.GetHeader().GetKey()); name == "host" || strings.HasPrefix(name, ":") {
-			return unknown("a route that sets %s", name)
-		}
 	}
 	switch a := r.GetAction().(type) {
 	case *routev3.Route_DirectResponse:
@@ -235,18 +232,68 @@ func (j *journey) act(c *conn, r *routev3.Route, req *HTTP) error {
 			return err
 		}
 		cluster := a.Route.GetCluster()
+		changes := []headerChanges{r, host, routes} // from the most to the least specific
 		if w := a.Route.GetWeightedClusters().GetClusters(); len(w) == 1 {
-			if err := only(w[0], "name", "weight"); err != nil {
+			if err := only(w[0], "name", "weight", "request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove"); err != nil {
 				return err
 			}
 			cluster = w[0].GetName()
+			changes = append([]headerChanges{w[0]}, changes...)
 		} else if len(w) > 1 {
 			return unknown("a route to several clusters")
+		}
+		for _, ch := range changes {
+			if err := req.change(ch); err != nil {
+				return err
+			}
 		}
 		c.bytes = *req
 		return j.forward(c, cluster, req)
 	}
 	return unknown("route action %T", r.GetAction())
+}
+
+// headerChanges is what changes a request's headers on its way to an upstream.
+type headerChanges interface {
+	GetRequestHeadersToAdd() []*corev3.HeaderValueOption
+	GetRequestHeadersToRemove() []string
+}
+
+// change removes headers, and then adds headers.
+func (h *HTTP) change(ch headerChanges) error {
+	h.Headers = maps.Clone(h.Headers)
+	if h.Headers == nil {
+		h.Headers = map[string]string{}
+	}
+	for _, name := range ch.GetRequestHeadersToRemove() {
+		delete(h.Headers, strings.ToLower(name))
+	}
+	for _, o := range ch.GetRequestHeadersToAdd() {
+		if err := only(o, "header", "append_action", "keep_empty_value"); err != nil {
+			return err
+		}
+		name, value := strings.ToLower(o.GetHeader().GetKey()), o.GetHeader().GetValue()
+		if name == "host" || strings.HasPrefix(name, ":") || strings.Contains(value, "%") || value == "" {
+			return unknown("a route that sets %s to %q", name, value)
+		}
+		old, present := h.Headers[name]
+		switch o.GetAppendAction() {
+		case corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD:
+			if present {
+				value = old + "," + value // as matchers see a header that comes twice
+			}
+		case corev3.HeaderValueOption_ADD_IF_ABSENT:
+			if present {
+				continue
+			}
+		case corev3.HeaderValueOption_OVERWRITE_IF_EXISTS:
+			if !present {
+				continue
+			}
+		}
+		h.Headers[name] = value
+	}
+	return nil
 }
 
 // forwardTarget returns where an HTTP forward proxy sends a request: to the host, and to the port in the Host header if there is one.
