@@ -47,7 +47,7 @@ type Pod struct {
 // DefaultServiceAccount is the service account of a pod that names none.
 const DefaultServiceAccount = "default"
 
-// NewInventory returns an inventory of copies of its arguments, in whatever order they come. Namespaces that only service accounts or pods
+// NewInventory returns an inventory of copies of its arguments, in whatever order they come; empty labels become nil. Namespaces that only service accounts or pods
 // mention are added, without labels, and so are service accounts that only pods mention. Two entries of one name are an error, and so
 // are names and labels that no API server takes, and a namespace whose [NamespaceNameLabel] is not its name.
 func NewInventory(namespaces []Namespace, accounts []ServiceAccount, pods []Pod) (*Inventory, error) {
@@ -65,7 +65,7 @@ func NewInventory(namespaces []Namespace, accounts []ServiceAccount, pods []Pod)
 		if err != nil {
 			return nil, fmt.Errorf("namespace %s: %w", quote(n.Name), err)
 		}
-		inv.namespaces[i].Labels = maps.Clone(n.Labels)
+		inv.namespaces[i].Labels = cloneLabels(n.Labels)
 	}
 	for _, a := range inv.accounts {
 		if err := cmp.Or(ValidateName(a.Namespace), ValidateName(a.Name)); err != nil {
@@ -79,7 +79,7 @@ func NewInventory(namespaces []Namespace, accounts []ServiceAccount, pods []Pod)
 		if err := cmp.Or(ValidateName(p.Namespace), ValidateName(p.Name), ValidateName(p.ServiceAccount), check.labels(p.Labels)); err != nil {
 			return nil, fmt.Errorf("pod %s: %w", quote(p.Namespace+"/"+p.Name), err)
 		}
-		p.Labels = maps.Clone(p.Labels)
+		p.Labels = cloneLabels(p.Labels)
 		inv.pods[i] = p
 	}
 	if err := inv.sort(); err != nil {
@@ -126,6 +126,14 @@ func (inv *Inventory) complete() {
 	// Stable, so that of the entries of one name the given one, with labels, comes first and stays.
 	slices.SortStableFunc(inv.namespaces, compareNamespaces)
 	inv.namespaces = slices.CompactFunc(inv.namespaces, func(a, b Namespace) bool { return a.Name == b.Name })
+}
+
+// cloneLabels returns a copy of labels, nil for none, so that no labels are so in one way.
+func cloneLabels(labels map[string]string) map[string]string {
+	if len(labels) == 0 {
+		return nil
+	}
+	return maps.Clone(labels)
 }
 
 func (inv *Inventory) index() {
