@@ -35,9 +35,9 @@ func convert(p *place, doc *EgressPolicy) *policy.Policy {
 	meta := p.field("metadata")
 	switch name := meta.field("name"); {
 	case !name.written(out.Name != ""):
-		meta.missing("name", "the policy has no name", "write metadata: {name: …}; it stands in the ID of each rule")
+		meta.missing("name", CodeMissingName, "the policy has no name", "write metadata: {name: …}; it stands in the ID of each rule")
 	case !name.bad():
-		name.checkName(out.Name, maxPolicyName)
+		name.checkObjectName(out.Name)
 	}
 	if ns := meta.field("namespace"); ns.stated(out.Namespace != "") {
 		ns.checkNamespace(out.Namespace)
@@ -49,14 +49,12 @@ func convert(p *place, doc *EgressPolicy) *policy.Policy {
 // convertSpec sets what out holds of a spec. The policy's namespace is set already.
 func convertSpec(p *place, spec *EgressPolicySpec, out *policy.Policy) {
 	out.Clusters = slices.Clone(spec.Clusters)
-	p.field("clusters").checkNames(spec.Clusters, "leave clusters out to mean every cluster", func(s string) identity.Term {
-		return identity.Term{Clusters: []string{s}}
-	})
-	ruleNames, sourceNames := names{what: "rule"}, names{what: "source"}
+	p.field("clusters").checkClusters(spec.Clusters)
+	ruleNames, sourceNames := names{what: "rule", code: CodeDuplicateRule}, names{what: "source", code: CodeDuplicateSource}
 	if spec.Cluster != nil {
 		cluster := p.field("cluster")
 		if out.Namespace != "" {
-			cluster.report(CodeForbidden, "a cluster section in a policy that speaks for namespace "+quote(out.Namespace)+" alone",
+			cluster.report(CodeClusterSection, "a cluster section in a policy that speaks for namespace "+quote(out.Namespace)+" alone",
 				"move it to a policy without namespace, or select workloads of the namespace under sources")
 		}
 		out.Cluster = convertSection(cluster, spec.Cluster, &ruleNames)
@@ -76,7 +74,9 @@ func convertSpec(p *place, spec *EgressPolicySpec, out *policy.Policy) {
 
 func convertSection(p *place, s *Section, names *names) policy.Section {
 	within := p.field("within")
-	within.checkEmpty(s.Within != nil, len(s.Within), "leave within out for no boundary; to forbid everything, allow nothing")
+	if s.Within != nil && len(s.Within) == 0 {
+		within.report(CodeEmptyWithin, "an empty boundary, inside which nothing could be allowed", "leave within out, or name what is inside")
+	}
 	return policy.Section{
 		Allow:  convertRules(p.field("allow"), s.Allow, policy.Allow, names),
 		Deny:   convertRules(p.field("deny"), s.Deny, policy.Deny, names),
@@ -110,15 +110,25 @@ func convertDestination(p *place, r *Rule, effect policy.Effect) policy.Destinat
 	byHost, byAddress := p.field("hosts").written(r.Hosts != nil), p.field("cidrs").written(r.CIDRs != nil)
 	switch {
 	case byHost && byAddress:
-		p.field("cidrs").report(CodeConflict, "a rule with both hosts and cidrs", "write two rules, one with hosts and one with cidrs")
+		p.field("cidrs").report(CodeTwoDestinations, "a rule with both hosts and cidrs", "write two rules, one with hosts and one with cidrs")
 	case !byHost && !byAddress:
-		p.missing("hosts", "a rule with neither hosts nor cidrs", "write hosts: [www.example.com], or cidrs: [203.0.113.0/24]")
+		p.missing("hosts", CodeNoDestination, "a rule with neither hosts nor cidrs", "write hosts: [www.example.com], or cidrs: [203.0.113.0/24]")
 	}
 	d := policy.Destination{
 		Hosts:     p.field("hosts").patterns(r.Hosts),
 		Addresses: p.addresses(r),
 		Protocol:  p.field("protocol").protocol(r.Protocol),
 		Ports:     p.field("ports").ports(r.Ports),
+		Methods:   p.field("methods").methods(r.Methods),
+		Paths:     p.field("paths").paths(r.Paths),
+	}
+	if r.Protocol != ProtocolHTTP && !p.field("protocol").bad() {
+		if r.Methods != nil {
+			p.field("methods").report(CodeMethodsNotHTTP, "methods in a rule of another protocol than HTTP", "write protocol: HTTP, or leave methods out")
+		}
+		if r.Paths != nil {
+			p.field("paths").report(CodePathsNotHTTP, "paths in a rule of another protocol than HTTP", "write protocol: HTTP, or leave paths out")
+		}
 	}
 	if effect == policy.Allow && byHost != byAddress {
 		setDefaults(p, r, &d)
@@ -134,7 +144,7 @@ func setDefaults(p *place, r *Rule, d *policy.Destination) {
 	if !p.field("protocol").written(r.Protocol != "") {
 		if len(d.Hosts) == 0 {
 			if r.CIDRs != nil {
-				p.missing("protocol", "an allow of cidrs without protocol", "write protocol: TCP, TLS, HTTP or UDP")
+				p.missing("protocol", CodeMissingProtocol, "an allow of cidrs without protocol", "write protocol: TCP, TLS, HTTP or UDP")
 			}
 			return
 		}
@@ -149,7 +159,7 @@ func setDefaults(p *place, r *Rule, d *policy.Destination) {
 	case policy.HTTP:
 		d.Ports = match.PortsOf(80)
 	case policy.TCP, policy.UDP:
-		p.missing("ports", "an allow of "+d.Protocol.String()+" without ports", `write ports: [5432], or a range such as "8000-8100"`)
+		p.missing("ports", CodeMissingPorts, "an allow of "+d.Protocol.String()+" without ports", `write ports: [5432], or a range such as "8000-8100"`)
 	}
 }
 
@@ -187,47 +197,49 @@ func (p *place) protocol(s Protocol) policy.Protocol {
 func convertOrigination(p *place, r *Rule, effect policy.Effect) *policy.TLSOrigination {
 	o, at := r.OriginateTLS, p.field("originateTLS")
 	switch {
-	case effect != policy.Allow:
-		at.report(CodeConflict, "originateTLS in a rule that allows nothing", "leave it out")
+	case effect == policy.Deny:
+		at.report(CodeOriginateDeny, "originateTLS in a rule that allows nothing", "leave it out")
+	case effect == policy.Within:
+		at.report(CodeOriginateWithin, "originateTLS in a rule that allows nothing", "leave it out")
 	case r.CIDRs != nil:
-		at.report(CodeConflict, "originateTLS for cidrs", "write hosts: the server's certificate is checked against the name")
+		at.report(CodeOriginateNotHTTP, "originateTLS for cidrs", "write hosts: the server's certificate is checked against the name")
 	case r.Protocol != ProtocolHTTP && !p.field("protocol").bad():
-		at.report(CodeConflict, "originateTLS for another protocol than HTTP", "write protocol: HTTP; where the application speaks TLS itself, leave originateTLS out")
+		at.report(CodeOriginateNotHTTP, "originateTLS for another protocol than HTTP", "write protocol: HTTP; where the application speaks TLS itself, leave originateTLS out")
 	}
 	out := &policy.TLSOrigination{CredentialName: o.CredentialName}
 
 	switch port := at.field("port"); {
 	case !port.written(o.Port != 0):
-		at.missing("port", "originateTLS without port", "write port: 443")
+		at.missing("port", CodeOriginatePort, "originateTLS without port", "write port: 443")
 	case port.bad():
 	case o.Port < 1 || o.Port > 65535:
-		port.report(CodeBadPort, fmt.Sprintf("%d is no port", o.Port), "write a number from 1 to 65535")
+		port.report(CodeOriginatePort, fmt.Sprintf("%d is no port", o.Port), "write a number from 1 to 65535")
 	default:
 		out.Port = uint16(o.Port)
 	}
 
 	switch mode := at.field("mode"); {
 	case !mode.written(o.Mode != ""):
-		at.missing("mode", "originateTLS without mode", "write mode: Simple, or mode: Mutual with credentialName")
+		at.missing("mode", CodeOriginateMode, "originateTLS without mode", "write mode: Simple, or mode: Mutual with credentialName")
 	case mode.bad():
 	case o.Mode == TLSSimple:
 		out.Mode = policy.SimpleTLS
 	case o.Mode == TLSMutual:
 		out.Mode = policy.MutualTLS
 	default:
-		mode.report(CodeBadMode, quote(string(o.Mode))+" is no mode", "write Simple or Mutual")
+		mode.report(CodeOriginateMode, quote(string(o.Mode))+" is no mode", "write Simple or Mutual")
 	}
 
 	switch credential := at.field("credentialName"); {
 	case !credential.written(o.CredentialName != ""):
 		if o.Mode == TLSMutual {
-			at.missing("credentialName", "mode Mutual without credentialName", "name the secret with the client's certificate")
+			at.missing("credentialName", CodeCredential, "mode Mutual without credentialName", "name the secret with the client's certificate")
 		}
 	case credential.bad():
 	case o.Mode == TLSSimple:
-		credential.report(CodeConflict, "credentialName with mode Simple", "write mode: Mutual, or leave credentialName out")
+		credential.report(CodeCredential, "credentialName with mode Simple", "write mode: Mutual, or leave credentialName out")
 	default:
-		credential.checkName(o.CredentialName, maxObjectName)
+		credential.checkObjectName(o.CredentialName)
 	}
 	return out
 }
@@ -237,10 +249,12 @@ func convertFrom(p *place, peers []Peer, namespace string) identity.Selector {
 	const advice = "select workloads by namespaces, serviceAccounts or labels; rules for every workload stand under spec.cluster"
 	from := p.field("from")
 	if !from.written(peers != nil) {
-		p.missing("from", "the source has no from", advice)
+		p.missing("from", CodeMissingFrom, "the source has no from", advice)
 		return identity.Selector{}
 	}
-	from.checkEmpty(peers != nil, len(peers), advice)
+	if peers != nil && len(peers) == 0 {
+		from.report(CodeMissingFrom, "an empty list selects no workload", advice)
+	}
 	terms := make([]identity.Term, 0, len(peers))
 	for i := range peers {
 		if t, ok := convertPeer(from.index(i), &peers[i], namespace); ok {
@@ -258,15 +272,13 @@ func convertFrom(p *place, peers []Peer, namespace string) identity.Selector {
 func convertPeer(p *place, peer *Peer, namespace string) (identity.Term, bool) {
 	if peer.Namespaces == nil && peer.ServiceAccounts == nil && peer.NamespaceLabels == nil && peer.PodLabels == nil {
 		if !p.bad() {
-			p.report(CodeRequired, "an entry that selects every workload",
+			p.report(CodeMissingFrom, "an entry that selects every workload",
 				"name namespaces, serviceAccounts or labels; rules for every workload stand under spec.cluster")
 		}
 		return identity.Term{}, false
 	}
-	const advice = "leave it out to mean any"
-	namespaces, accounts := p.field("namespaces"), p.field("serviceAccounts")
-	ok := namespaces.checkNames(peer.Namespaces, advice, func(s string) identity.Term { return identity.Term{Namespaces: []string{s}} })
-	ok = accounts.checkNames(peer.ServiceAccounts, advice, func(s string) identity.Term { return identity.Term{ServiceAccounts: []string{s}} }) && ok
+	ok := p.field("namespaces").checkNamespaces(peer.Namespaces, namespace)
+	ok = p.field("serviceAccounts").checkAccounts(peer.ServiceAccounts) && ok
 	ok = p.field("namespaceLabels").checkLabels(peer.NamespaceLabels) && ok
 	ok = p.field("podLabels").checkLabels(peer.PodLabels) && ok
 	if !ok || p.bad() {
@@ -276,14 +288,11 @@ func convertPeer(p *place, peer *Peer, namespace string) (identity.Term, bool) {
 		Namespaces: peer.Namespaces, ServiceAccounts: peer.ServiceAccounts,
 		NamespaceLabels: peer.NamespaceLabels, PodLabels: peer.PodLabels,
 	}
-	s, err := identity.NewSelector(t)
-	if err != nil {
-		p.report(CodeBadSelector, err.Error(), "")
+	if _, err := identity.NewSelector(t); err != nil {
+		// What is left are conditions that contradict each other. The error begins with the field.
+		name, what, _ := strings.Cut(strings.TrimPrefix(err.Error(), "term 0: "), ": ")
+		p.field(name).report(CodeBadSelector, what, "write conditions that a workload can meet")
 		return identity.Term{}, false
-	}
-	if namespace != "" && s.InNamespace(namespace).IsZero() {
-		namespaces.report(CodeForbidden, "selects workloads of other namespaces than "+quote(namespace)+", which alone the policy speaks for",
-			"leave namespaces out, or move the source to a policy without namespace")
 	}
 	return t, true
 }

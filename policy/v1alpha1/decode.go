@@ -14,8 +14,13 @@ import (
 // document decodes and checks one document. The second result is false when it is no policy at all.
 func (s *source) document(root *yaml.Node) (document, bool) {
 	at := &place{src: s, node: root}
-	if root.Kind != yaml.MappingNode {
-		at.report(CodeWrongKind, "a document that is "+describe(root), "write a policy: apiVersion: "+APIVersion+", kind: "+Kind)
+	const advice = "write a policy: apiVersion: " + APIVersion + ", kind: " + Kind
+	switch {
+	case root.Kind != yaml.MappingNode:
+		at.report(CodeWrongKind, "a document that is "+describe(root), advice)
+		return document{}, false
+	case at.field("apiVersion").key == nil && at.field("kind").key == nil && at.field("spec").key == nil:
+		at.report(CodeWrongKind, "a document without apiVersion, kind and spec", advice)
 		return document{}, false
 	}
 	if !at.checkKind("apiVersion", APIVersion) || !at.checkKind("kind", Kind) {
@@ -29,10 +34,10 @@ func (s *source) document(root *yaml.Node) (document, bool) {
 		{"spec", "write spec: with cluster or sources"},
 	} {
 		if !at.field(f.name).written(false) {
-			at.missing(f.name, f.name+" is missing", f.advice)
+			at.missing(f.name, CodeMissingField, f.name+" is missing", f.advice)
 		}
 	}
-	return document{doc, convert(at, doc)}, true
+	return document{doc, convert(at, doc), at.field("metadata").field("name").position()}, true
 }
 
 // checkKind reports an apiVersion or kind that is another than ours. One that is missing or no text is left to decoding.

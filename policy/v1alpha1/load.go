@@ -87,6 +87,7 @@ func Decode(files ...File) ([]*EgressPolicy, error) {
 type document struct {
 	written *EgressPolicy
 	policy  *policy.Policy
+	nameAt  policy.Position
 }
 
 func load(files []File) ([]document, error) {
@@ -113,7 +114,11 @@ func (s *source) load(r io.Reader) []document {
 	}
 	var docs []document
 	empty := true
-	for _, part := range splitDocuments(text) {
+	parts, ok := s.splitDocuments(text)
+	if !ok {
+		return nil
+	}
+	for _, part := range parts {
 		roots, ok := s.parse(part)
 		empty = empty && ok && len(roots) == 0
 		for _, n := range roots {
@@ -161,23 +166,21 @@ func duplicatePolicies(docs []document) policy.Diagnostics {
 	var found policy.Diagnostics
 	// By position, so that which one counts as the first does not depend on the order of files.
 	docs = slices.Clone(docs)
-	slices.SortStableFunc(docs, func(a, b document) int { return a.policy.At.Compare(b.policy.At) })
+	slices.SortStableFunc(docs, func(a, b document) int { return a.nameAt.Compare(b.nameAt) })
 	for _, d := range docs {
 		k := key{d.policy.Namespace, d.policy.Name}
 		if k.name == "" {
 			continue // reported already
 		}
-		at := d.policy.At
-		at.Field = "metadata.name"
 		if other, ok := first[k]; ok {
 			found = append(found, policy.Diagnostic{
-				Severity: policy.Error, Code: CodeDuplicateName, Position: at,
+				Severity: policy.Error, Code: CodeDuplicatePolicy, Position: d.nameAt,
 				Message: fmt.Sprintf("another policy is named %q, at %s", policyName(d.policy), other),
 				Advice:  "give each policy a name of its own, or merge the two",
 			})
 			continue
 		}
-		first[k] = at
+		first[k] = d.nameAt
 	}
 	return found
 }

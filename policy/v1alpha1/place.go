@@ -131,8 +131,8 @@ func (p *place) report(code, message, advice string) {
 }
 
 // missing reports that a field is not in the mapping at p, unless it may be there under a name that was not understood.
-func (p *place) missing(name, message, advice string) {
+func (p *place) missing(name, code, message, advice string) {
 	if !p.bad() {
-		p.field(name).report(CodeRequired, message, advice)
+		p.field(name).report(code, message, advice)
 	}
 }

@@ -129,6 +129,16 @@ type Rule struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	Ports []intstr.IntOrString `json:"ports,omitzero"`
+	// Methods limit requests of protocol HTTP, as they are sent: GET. Absent: any.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	Methods []string `json:"methods,omitzero"`
+	// Paths limit requests of protocol HTTP: /v1/charges is that path, /v1/* what is below /v1/. Absent: any.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	Paths []string `json:"paths,omitzero"`
 	// OriginateTLS asks the enforcement point to speak TLS to the destination on behalf of the application. For allows with hosts and protocol HTTP.
 	// +optional
 	OriginateTLS *TLSOrigination `json:"originateTLS,omitempty"`

@@ -19,9 +19,9 @@ import (
 
 // Limits of names and texts, in bytes.
 const (
-	maxPolicyName = 63 // of policies, rules and sources, so that they fit in labels
-	maxNamespace  = 63 // RFC 1123 label, as the API server asks
-	maxObjectName = 253
+	maxName       = 63  // of rules and sources
+	maxNamespace  = 63  // RFC 1123 label, as the API server asks
+	maxObjectName = 253 // RFC 1123 subdomain, as the API server asks
 	maxText       = 1024
 )
 
@@ -39,18 +39,15 @@ func (p *place) patterns(hosts []string) []match.Pattern {
 		return nil
 	}
 	out := make([]match.Pattern, 0, len(hosts))
-	for i, h := range hosts {
-		at := p.index(i)
-		if at.bad() {
-			continue
-		}
+	p.checkEach(hosts, func(at *place, h string) bool {
 		pattern, err := match.ParsePattern(h)
 		if err != nil {
 			at.reportSyntax(CodeBadHost, err)
-			continue
+			return false
 		}
 		out = append(out, pattern)
-	}
+		return true
+	})
 	return out
 }
 
@@ -75,7 +72,7 @@ func (p *place) addresses(r *Rule) match.Prefixes {
 		return match.NewPrefixes(in, nil)
 	case !cidrs.written(r.CIDRs != nil):
 		if !p.bad() {
-			except.report(CodeConflict, "except without cidrs", "write cidrs to except from; hosts are excepted by a deny")
+			except.report(CodeBadExcept, "except without cidrs", "write cidrs to except from; hosts are excepted by a deny")
 		}
 		return match.Prefixes{}
 	case !inOK || !outOK:
@@ -103,22 +100,16 @@ func (p *place) addresses(r *Rule) match.Prefixes {
 
 // prefixes returns the prefixes that are right, and reports the others; ok is false when there were some.
 func (p *place) prefixes(cidrs []string) (out []netip.Prefix, ok bool) {
-	ok = true
-	for i, s := range cidrs {
-		at := p.index(i)
-		if at.bad() {
-			ok = false
-			continue
-		}
+	ok = p.checkEach(cidrs, func(at *place, s string) bool {
 		prefix, message, advice := parsePrefix(s)
 		if message != "" {
 			at.report(CodeBadCIDR, quote(s)+" "+message, advice)
-			ok = false
-			continue
+			return false
 		}
 		out = append(out, prefix)
-	}
-	return out, ok && !p.bad()
+		return true
+	})
+	return out, ok
 }
 
 // parsePrefix parses a CIDR in its one canonical reading. The message says what is wrong with it, and the advice what to write instead.
@@ -166,6 +157,37 @@ func (p *place) ports(ports []intstr.IntOrString) match.Ports {
 	return match.NewPorts(out...)
 }
 
+// methods returns the methods that are right, and reports the others.
+func (p *place) methods(methods []string) []string {
+	p.checkEmpty(methods != nil, len(methods), "leave methods out to mean any")
+	var out []string
+	p.checkEach(methods, func(at *place, m string) bool {
+		if m == "" || len(m) > maxName || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+			at.report(CodeBadMethod, quote(m)+" is no method", "write it as it is sent, in upper case, such as GET")
+			return false
+		}
+		out = append(out, m)
+		return true
+	})
+	return out
+}
+
+// paths returns the paths that are right, and reports the others.
+func (p *place) paths(paths []string) []policy.Path {
+	p.checkEmpty(paths != nil, len(paths), "leave paths out to mean any")
+	var out []policy.Path
+	p.checkEach(paths, func(at *place, s string) bool {
+		path, err := policy.ParsePath(s)
+		if err != nil {
+			at.reportSyntax(CodeBadPath, err)
+			return false
+		}
+		out = append(out, path)
+		return true
+	})
+	return out
+}
+
 // checkText reports what makes a text unfit for an annotation or a line of a report.
 func (p *place) checkText(s string) {
 	control := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
@@ -193,49 +215,77 @@ func (p *place) date(s string) time.Time {
 	return t
 }
 
-const adviceForName = "use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
-
-// checkName reports a text that is no name of at most a number of bytes.
-func (p *place) checkName(name string, most int) {
-	switch {
-	case name == "":
-		p.report(CodeBadName, "an empty name", adviceForName)
-	case len(name) > most:
-		p.report(CodeBadName, fmt.Sprintf("%s has more than %d characters", quote(name), most), "shorten it")
-	case identity.ValidateName(name) != nil:
-		p.report(CodeBadName, quote(name)+" is no name", adviceForName)
+// checkObjectName reports a text that can't name an object in Kubernetes.
+func (p *place) checkObjectName(name string) {
+	if identity.ValidateName(name) != nil {
+		p.report(CodeBadName, quote(name)+" is no name", fmt.Sprintf("use lower-case letters, digits, '-' and '.', begin and end with a letter or digit, %d characters at most", maxObjectName))
 	}
 }
 
 // checkNamespace reports a text that is no name of a namespace, which has no dots.
 func (p *place) checkNamespace(name string) {
 	if identity.ValidateName(name) != nil || len(name) > maxNamespace || strings.Contains(name, ".") {
-		p.report(CodeBadName, quote(name)+" is no name of a namespace",
+		p.report(CodeBadNamespace, quote(name)+" is no name of a namespace",
 			fmt.Sprintf("use lower-case letters, digits and '-', begin and end with a letter or digit, %d characters at most", maxNamespace))
 	}
 }
 
-// checkNames checks a list of names and globs; term returns what selects by one of them.
-func (p *place) checkNames(names []string, whenEmpty string, term func(string) identity.Term) bool {
-	p.checkEmpty(names != nil, len(names), whenEmpty)
-	ok := !p.bad() && (names == nil || len(names) > 0)
-	for i, n := range names {
+// checkClusters checks the names and globs that a policy is limited to.
+func (p *place) checkClusters(names []string) {
+	p.checkEmpty(names != nil, len(names), "leave clusters out to mean every cluster")
+	p.checkEach(names, func(at *place, n string) bool {
+		_, err := identity.NewSelector(identity.Term{Clusters: []string{n}})
+		if err != nil {
+			at.report(CodeBadCluster, quote(n)+" is no name or glob of clusters", "use letters, digits and any of -._:/@, and '*' and '?' in globs such as prod-*")
+		}
+		return err == nil
+	})
+}
+
+// checkNamespaces checks the names and globs of a peer's namespaces. In a policy with a namespace of its own, all must match that.
+func (p *place) checkNamespaces(names []string, own string) bool {
+	p.checkEmpty(names != nil, len(names), "leave namespaces out to mean any")
+	return p.checkEach(names, func(at *place, n string) bool {
+		s, err := identity.NewSelector(identity.Term{Namespaces: []string{n}})
+		switch {
+		case err != nil:
+			at.report(CodeBadNamespace, quote(n)+" is no name or glob of namespaces", "use lower-case letters, digits, '-' and '.', and '*' and '?' in globs such as team-*")
+		case own != "" && !s.Matches(identity.Workload{Namespace: own}):
+			at.report(CodeForeignNamespace, "the policy speaks for namespace "+quote(own)+" alone, and not for "+quote(n),
+				"leave namespaces out, or move the source to a policy without namespace")
+		default:
+			return true
+		}
+		return false
+	}) && (names == nil || len(names) > 0)
+}
+
+// checkAccounts checks the names and globs of a peer's service accounts.
+func (p *place) checkAccounts(names []string) bool {
+	p.checkEmpty(names != nil, len(names), "leave serviceAccounts out to mean any")
+	return p.checkEach(names, func(at *place, n string) bool {
+		_, err := identity.NewSelector(identity.Term{ServiceAccounts: []string{n}})
+		if err != nil {
+			at.report(CodeBadName, quote(n)+" is no name or glob of service accounts", "use lower-case letters, digits, '-' and '.', and '*' and '?' in globs such as team-*")
+		}
+		return err == nil
+	}) && (names == nil || len(names) > 0)
+}
+
+// checkEach checks the entries of a list that decoding understood, and reports whether all are right.
+func (p *place) checkEach(list []string, right func(at *place, s string) bool) bool {
+	ok := !p.bad()
+	for i, s := range list {
 		at := p.index(i)
-		if at.bad() {
-			ok = false
-			continue
-		}
-		if _, err := identity.NewSelector(term(n)); err != nil {
-			at.report(CodeBadName, quote(n)+" is no name or glob", adviceForName+"; globs such as team-* take '*' and '?'")
-			ok = false
-		}
+		ok = !at.bad() && right(at, s) && ok
 	}
 	return ok
 }
 
 // names are those given so far to rules, or to sources, of one policy. The zero names, but for what they name, are ready to use.
 type names struct {
-	what  string
+	what  string // "rule" or "source"
+	code  string // for a name that is given twice
 	first map[string]policy.Position
 }
 
@@ -244,15 +294,30 @@ func (l *names) check(p *place, name string) {
 	if !p.stated(name != "") {
 		return
 	}
-	p.checkName(name, maxPolicyName)
+	if !isName(name) {
+		p.report(CodeBadName, quote(name)+" is no name", fmt.Sprintf("use 1 to %d letters, digits, '-', '_' and '.', and begin with a letter or digit", maxName))
+		return
+	}
 	if first, ok := l.first[name]; ok {
-		p.report(CodeDuplicateName, fmt.Sprintf("another %s of the policy is named %s, at %s", l.what, quote(name), first), "give each a name of its own, or none")
+		p.report(l.code, fmt.Sprintf("another %s of the policy is named %s, at %s", l.what, quote(name), first), "give each a name of its own, or none")
 		return
 	}
 	if l.first == nil {
 		l.first = map[string]policy.Position{}
 	}
 	l.first[name] = p.position()
+}
+
+// isName reports whether a rule or source can have a name, as policy.Compile judges it.
+func isName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !alnum && (i == 0 || c != '-' && c != '_' && c != '.') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
 }
 
 // checkLabels checks a label selector that may be left out.

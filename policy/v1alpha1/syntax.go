@@ -1,0 +1,181 @@
+package v1alpha1
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/egresskit/egress/policy"
+)
+
+// reportSyntax reports a mistake that the parser stopped at. Where it is one that can be looked past, it returns what the text would be
+// without it, so that what else is wrong in the document is reported too.
+func (s *source) reportSyntax(p part, err error) ([]*yaml.Node, error) {
+	line := lineAt(p.text, syntaxLine(p.text, err))
+	if len(unquotedStars(line)) == 0 {
+		s.reportLine(p, err)
+		return nil, err
+	}
+	// Patterns without quotes are the most common mistake, and seldom come alone.
+	text := bytes.Clone(p.text)
+	start := 0
+	for i, end := range lineEnds(text) {
+		line := text[start:end]
+		for _, star := range unquotedStars(line) {
+			s.report(policy.Position{File: s.name, Line: p.above + i + 1, Column: utf8.RuneCount(line[:star]) + 1}, CodeUnquoted,
+				"a '*' that begins a value without quotes, where YAML reads an alias", `write it in quotes: "`+wordAt(line, star)+`"`)
+			line[star] = 'x'
+		}
+		start = end
+	}
+	roots, err := parseYAML(text)
+	if err != nil {
+		s.reportLine(part{text, p.above}, err)
+	}
+	return roots, err
+}
+
+// reportLine reports a mistake that the parser stopped at by the line that it stands in.
+func (s *source) reportLine(p part, err error) {
+	line := syntaxLine(p.text, err)
+	column, code, message, advice := explain(lineAt(p.text, line), err)
+	s.report(policy.Position{File: s.name, Line: p.above + line, Column: column}, code, message, advice)
+}
+
+// lineAt returns a line, counted from 1, without its end.
+func lineAt(text []byte, line int) []byte {
+	ends := lineEnds(text)
+	start := 0
+	if line > 1 {
+		start = ends[line-2]
+	}
+	return bytes.TrimRight(text[start:ends[line-1]], "\r\n")
+}
+
+// syntaxLine returns the line, counted from 1, at which the parser noticed a mistake. The line that it names itself is that where the
+// mapping or list around the mistake begins. What follows the mistake does not change what the parser says, and leaving out the line with
+// the mistake does: it is the last line of the shortest beginning of the text for which the parser says the same.
+func syntaxLine(text []byte, err error) int {
+	ends := lineEnds(text)
+	const most = 512 << 10 // of text, which is parsed up to 20 times
+	if len(text) > most {
+		var line int
+		if _, scanErr := fmt.Sscanf(err.Error(), "yaml: line %d:", &line); scanErr != nil {
+			return 1
+		}
+		return min(line, len(ends))
+	}
+	return 1 + sort.Search(len(ends)-1, func(i int) bool {
+		_, e := parseYAML(text[:ends[i]])
+		return e != nil && e.Error() == err.Error()
+	})
+}
+
+// lineEnds returns the offset after each line.
+func lineEnds(text []byte) (ends []int) {
+	for i, c := range text {
+		if c == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	if len(ends) == 0 || ends[len(ends)-1] < len(text) {
+		ends = append(ends, len(text))
+	}
+	return ends
+}
+
+// explain says what is wrong with a line that the parser noticed a mistake at, and from which column, counted from 1, on.
+func explain(line []byte, err error) (column int, code, message, advice string) {
+	indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+	column = len(indent) + 1
+	_, what, ok := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: line "), ": ")
+	if !ok {
+		what = strings.TrimPrefix(err.Error(), "yaml: ")
+	}
+	rest := line[len(indent):]
+	switch {
+	case bytes.IndexByte(indent, '\t') >= 0:
+		return bytes.IndexByte(indent, '\t') + 1, CodeTab, "a tab in the indentation", "indent by blanks"
+	case len(line) > 1024 && strings.Contains(what, "mapping values"):
+		return column, CodeSyntax, "a key of more than 1024 characters", "write a field of the policy, whose names are short"
+	case len(rest) > 0 && strings.IndexByte("@`", rest[0]) >= 0:
+		return column, CodeSyntax, fmt.Sprintf("a value that begins with %q without quotes", rest[0]), "put it in quotes"
+	}
+	return column, CodeSyntax, "this is not YAML: " + what, syntaxAdvice(what)
+}
+
+// syntaxAdvice says what most often leads to a message of the parser.
+func syntaxAdvice(what string) string {
+	for _, known := range []struct{ part, advice string }{
+		{"mapping values are not allowed", "indent the line as its neighbours are, and put a value with a colon in quotes"},
+		{"did not find expected key", "indent the line as its neighbours are"},
+		{"did not find expected '-'", "begin each entry of a list with a dash in the same column"},
+		{"block sequence entries are not allowed", "put the list on lines of its own, below its key"},
+		{"block collection entries", "put the list on lines of its own, below its key"},
+		{"',' or ']'", "close the list with ], and put commas between its entries"},
+		{"',' or '}'", "close the mapping with }, and put commas between its entries"},
+		{"expected ':'", "write a name, a colon and a blank before each value"},
+		{"end of stream", "close the quotes, brackets and braces that are opened here"},
+		{"escape", "write the text in single quotes, in which a backslash means itself"},
+		{"cannot start any token", "put the value in quotes"},
+		{"depth", "write a policy, which has ten levels at most"},
+	} {
+		if strings.Contains(what, known.part) {
+			return known.advice
+		}
+	}
+	return "look for a missing quote, bracket, colon or blank"
+}
+
+// unquotedStars returns the offsets at which a '*' begins a value in a line, as an unquoted pattern does.
+func unquotedStars(line []byte) (stars []int) {
+	var quoted byte
+	for i, c := range line {
+		switch {
+		case quoted != 0:
+			if c == quoted {
+				quoted = 0
+			}
+		case c == '"' || c == '\'':
+			if beginsValue(line[:i]) {
+				quoted = c
+			}
+		case c == '#' && (i == 0 || line[i-1] == ' '):
+			return stars
+		case c == '*' && beginsValue(line[:i]) && !blankAt(line, i+1):
+			stars = append(stars, i)
+		}
+	}
+	return stars
+}
+
+// blankAt reports whether there is a blank at i: "* " begins an entry of a list in other notations, in a text that YAML takes as it is.
+func blankAt(line []byte, i int) bool { return i < len(line) && line[i] == ' ' }
+
+// beginsValue reports whether a value may begin after what stands before it in a line.
+func beginsValue(before []byte) bool {
+	t := bytes.TrimRight(before, " \t")
+	if len(t) == 0 {
+		return true
+	}
+	switch t[len(t)-1] {
+	case '[', '{', ',':
+		return true
+	case '-', ':':
+		return len(t) < len(before)
+	}
+	return false
+}
+
+// wordAt returns the text from an offset on up to what ends a plain scalar.
+func wordAt(line []byte, at int) string {
+	rest := line[at:]
+	if end := bytes.IndexAny(rest, " \t\r\n,]}"); end >= 0 {
+		rest = rest[:end]
+	}
+	return shorten(string(rest))
+}
