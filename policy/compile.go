@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/egresskit/egress/identity"
-	"github.com/egresskit/egress/match"
 )
 
 // An Option changes how Compile reads policies.
@@ -37,19 +36,14 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 		o.now = time.Now()
 	}
 	c := compiler{now: o.now}
-	c.checkPolicyNames(policies)
-	for i, p := range policies {
-		if p == nil {
-			c.report("nil-policy", Position{Field: fmt.Sprintf("policies[%d]", i)}, "the policy is nil", "")
-			continue
-		}
+	for _, p := range c.sorted(policies) {
 		c.policy(p)
 	}
 	c.found.Sort()
 	if err := c.found.Err(); err != nil {
 		return nil, err
 	}
-	sortByID(c.rules)
+	sortByID(c.rules) // sorted in the main, policy by policy
 	sortByID(c.expired)
 	return newEngine(c.rules, c.expired, o.trust)
 }
@@ -70,25 +64,24 @@ func (c *compiler) report(code string, at Position, message, advice string) {
 	c.found = append(c.found, Diagnostic{Severity: Error, Code: code, Position: at, Message: message, Advice: advice})
 }
 
-// checkPolicyNames reports policies that share a name: their rules would too.
-func (c *compiler) checkPolicyNames(policies []*Policy) {
-	type key struct{ namespace, name string }
-	first := map[key]*Policy{}
-	for _, p := range policies {
+// sorted returns the policies in order of name, and reports those that are nil or share a name: their rules would too.
+func (c *compiler) sorted(policies []*Policy) []*Policy {
+	out := slices.Clone(policies)
+	for i, p := range policies {
 		if p == nil {
-			continue
+			c.report("nil-policy", Position{Field: fmt.Sprintf("policies[%d]", i)}, "the policy is nil", "")
 		}
-		k := key{p.Namespace, p.Name}
-		o, seen := first[k]
-		if !seen {
-			first[k] = p
-			continue
-		}
-		if p.At.Compare(o.At) < 0 {
-			first[k], p, o = p, o, p
-		}
-		c.report("duplicate-policy", within(p.position(), "metadata.name"), fmt.Sprintf("there is another policy named %q%s", p.id(), seenAt(o.At)), "give each policy a name of its own")
 	}
+	out = slices.DeleteFunc(out, func(p *Policy) bool { return p == nil })
+	slices.SortStableFunc(out, func(a, b *Policy) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), a.At.Compare(b.At))
+	})
+	for i := 1; i < len(out); i++ {
+		if p, o := out[i], out[i-1]; p.Namespace == o.Namespace && p.Name == o.Name {
+			c.report("duplicate-policy", within(p.position(), "metadata.name"), fmt.Sprintf("there is another policy named %q%s", p.id(), seenAt(o.At)), "give each policy a name of its own")
+		}
+	}
+	return out
 }
 
 // seenAt completes a message with the place of the other occurrence, where that is known.
@@ -156,13 +149,13 @@ func (c *compiler) policy(p *Policy) {
 	d := drafts{compiler: c, policy: p.id()}
 	if p.Namespace == "" {
 		if everyone, err := identity.Everything().WithClusters(limit.clusters...); err == nil {
-			d.section(clusterSource, everyone, p.Cluster, within(at, "spec.cluster"))
+			d.section(clusterSource, everyone, &p.Cluster, within(at, "spec.cluster"))
 		}
 	}
 	names := map[string]Position{}
 	for i := range p.Sources {
 		s := &p.Sources[i]
-		at := s.At.or(within(at, fmt.Sprintf("sources[%d]", i)))
+		at := s.At.or(within(at, fmt.Sprintf("spec.sources[%d]", i)))
 		source := sourceName{text: s.Name}
 		if s.Name == "" {
 			source = deriveSourceName(s.From)
@@ -173,7 +166,7 @@ func (c *compiler) policy(p *Policy) {
 			}
 			names[s.Name] = at
 		}
-		d.section(source, c.sources(s.From, limit, at), s.Section, at)
+		d.section(source, c.sources(s.From, limit, at), &s.Section, at)
 	}
 	d.finish()
 }
@@ -219,130 +212,4 @@ func speaksFor(t identity.Term, namespace string) bool {
 		}
 	}
 	return true
-}
-
-// drafts are the rules of one policy before those without a name get one.
-type drafts struct {
-	*compiler
-	policy string
-	list   []draft
-}
-
-// A draft is a rule on its way to an EffectiveRule.
-type draft struct {
-	name    string // as given; empty: derive it from what follows
-	says    string // canonical text of effect, source and destinations
-	notes   string // canonical text of the rest
-	at      Position
-	rule    *EffectiveRule
-	expired bool
-}
-
-func (d *drafts) section(source sourceName, from identity.Selector, s Section, at Position) {
-	for i, r := range s.Allow {
-		d.rule(Allow, source, from, r, r.At.or(within(at, fmt.Sprintf("allow[%d]", i))))
-	}
-	for i, r := range s.Deny {
-		d.rule(Deny, source, from, r, r.At.or(within(at, fmt.Sprintf("deny[%d]", i))))
-	}
-	if s.Within == nil {
-		return
-	}
-	if len(s.Within) == 0 {
-		d.report("empty-within", within(at, "within"), "the boundary is empty: nothing could be allowed", "leave within out, or name what is inside")
-	}
-	b := &EffectiveRule{Effect: Within, Sources: from}
-	for i, r := range s.Within {
-		at := r.At.or(within(at, fmt.Sprintf("within[%d]", i)))
-		d.checkRule(Within, r, at)
-		if i == 0 || r.At.Compare(b.At) < 0 {
-			b.At = r.At
-		}
-		if !r.expired(d.now) {
-			b.To = append(b.To, r.To.canonical(Within))
-		}
-	}
-	b.To = sortedUnique(b.To, func(a, b Destination) int { return strings.Compare(a.String(), b.String()) })
-	d.list = append(d.list, draft{name: source.boundary(), says: Within.String() + " " + source.key() + " " + joined(b.To), at: within(at, "within"), rule: b})
-}
-
-func (d *drafts) rule(effect Effect, source sourceName, from identity.Selector, r Rule, at Position) {
-	d.checkRule(effect, r, at)
-	to := r.To.canonical(effect)
-	d.list = append(d.list, draft{
-		name:    r.Name,
-		says:    effect.String() + " " + source.key() + " " + to.String(),
-		notes:   strings.Join([]string{r.Reason, r.Owner, day(r.Expires)}, "\x00"),
-		at:      at,
-		expired: r.expired(d.now),
-		rule: &EffectiveRule{Effect: effect, Sources: from, To: []Destination{to}, Reason: r.Reason, Owner: r.Owner, Expires: r.Expires,
-			At: r.At},
-	})
-}
-
-// finish names the rules, collapses those that say the same, and reports those that only have the same name.
-func (d *drafts) finish() {
-	d.deriveNames()
-	slices.SortStableFunc(d.list, func(a, b draft) int { return cmp.Or(a.rule.At.Compare(b.rule.At), a.at.Compare(b.at)) })
-	seen := map[string]*draft{}
-	for i := range d.list {
-		f := &d.list[i]
-		o, dup := seen[f.name]
-		switch {
-		case !dup:
-			seen[f.name] = f
-			f.rule.ID = RuleID(d.policy + "/" + f.name)
-			if f.expired {
-				d.compiler.expired = append(d.compiler.expired, f.rule)
-			} else {
-				d.rules = append(d.rules, f.rule)
-			}
-		case f.says != o.says || f.notes != o.notes:
-			d.report("duplicate-rule", within(f.at, "name"), fmt.Sprintf("there is another rule named %q%s", f.name, seenAt(o.at)), "give each rule of a policy a name of its own")
-		}
-	}
-}
-
-// expired reports whether r is inert: from the start of its expiry day, in UTC.
-func (r *Rule) expired(now time.Time) bool {
-	return !r.Expires.IsZero() && !now.Before(startOfDay(r.Expires))
-}
-
-func startOfDay(t time.Time) time.Time {
-	y, m, d := t.UTC().Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-}
-
-// day returns the date of an expiry, and "" for none.
-func day(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.DateOnly)
-}
-
-// canonical returns a copy of d that shares nothing with it, with lists in order and, in an allow, the default ports spelled out.
-func (d Destination) canonical(effect Effect) Destination {
-	d.Hosts = sortedUnique(d.Hosts, match.Pattern.Compare)
-	d.Methods = sortedUnique(d.Methods, strings.Compare)
-	d.Paths = sortedUnique(d.Paths, func(a, b Path) int { return strings.Compare(a.text, b.text) })
-	if effect == Allow && d.Ports.IsEmpty() {
-		d.Ports = defaultPorts(d.Protocol)
-	}
-	if d.OriginateTLS != nil {
-		o := *d.OriginateTLS
-		d.OriginateTLS = &o
-	}
-	return d
-}
-
-// defaultPorts returns the ports of an allow that names none, and no ports for protocols that have no default.
-func defaultPorts(p Protocol) match.Ports {
-	switch p {
-	case TLS:
-		return match.PortsOf(443)
-	case HTTP:
-		return match.PortsOf(80)
-	}
-	return match.Ports{}
 }

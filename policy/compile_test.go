@@ -49,30 +49,37 @@ func TestCompileFindsMistakes(t *testing.T) {
 		S = *policy.Source
 		R = *policy.Rule
 	)
-	const rule = `policy "p".sources[0].allow[0]`
+	const rule = `policy "p".spec.sources[0].allow[0]`
 	for _, c := range []struct {
 		code, field string
 		change      func(P, S, R)
 	}{
 		{"missing-name", `policy "".metadata.name`, func(p P, s S, r R) { p.Name = "" }},
 		{"bad-name", `policy "a/b".metadata.name`, func(p P, s S, r R) { p.Name = "a/b" }},
-		{"bad-name", `policy "p".sources[0].name`, func(p P, s S, r R) { s.Name = "-s" }},
+		{"bad-name", `policy "p".spec.sources[0].name`, func(p P, s S, r R) { s.Name = "-s" }},
 		{"bad-name", rule + ".name", func(p P, s S, r R) { r.Name = strings.Repeat("x", 64) }},
 		{"bad-namespace", `policy "No/p".metadata.namespace`, func(p P, s S, r R) { p.Namespace = "No" }},
 		{"bad-cluster", `policy "p".spec.clusters`, func(p P, s S, r R) { p.Clusters = []string{"a b"} }},
 		{"cluster-section", `policy "shop/p".spec.cluster`, func(p P, s S, r R) { p.Namespace, p.Cluster.Allow = "shop", s.Allow }},
 		{"cluster-section", `policy "shop/p".spec.cluster`, func(p P, s S, r R) { p.Namespace, p.Cluster.Within = "shop", []policy.Rule{} }},
-		{"missing-from", `policy "p".sources[0].from`, func(p P, s S, r R) { s.From = identity.Selector{} }},
-		{"foreign-namespace", `policy "news/p".sources[0].from`, func(p P, s S, r R) { p.Namespace = "news" }},
-		{"source-clusters", `policy "p".sources[0].from`, func(p P, s S, r R) {
+		{"missing-from", `policy "p".spec.sources[0].from`, func(p P, s S, r R) { s.From = identity.Selector{} }},
+		{"foreign-namespace", `policy "news/p".spec.sources[0].from`, func(p P, s S, r R) { p.Namespace = "news" }},
+		{"source-clusters", `policy "p".spec.sources[0].from`, func(p P, s S, r R) {
 			p.Clusters, s.From = []string{"prod"}, identity.MustSelector(identity.Term{Clusters: []string{"dev"}})
 		}},
-		{"duplicate-source", `policy "p".sources[1].name`, func(p P, s S, r R) {
+		{"duplicate-source", `policy "p".spec.sources[1].name`, func(p P, s S, r R) {
 			p.Sources = append(p.Sources, policy.Source{Name: "s", From: account("shop", "b")})
 		}},
 		{"duplicate-rule", rule[:len(rule)-2] + "1].name", func(p P, s S, r R) { s.Allow = append(s.Allow, policy.Rule{Name: "r", To: hosts("b.com")}) }},
-		{"duplicate-rule", `policy "p".sources[0].within.name`, func(p P, s S, r R) { r.Name, s.Within = "s-within", []policy.Rule{{To: hosts("b.com")}} }},
-		{"empty-within", `policy "p".sources[0].within`, func(p P, s S, r R) { s.Within = []policy.Rule{} }},
+		{"duplicate-rule", rule + ".name", func(p P, s S, r R) { r.Name, s.Within = "s-within", []policy.Rule{{To: hosts("b.com")}} }},
+		{"duplicate-boundary", `policy "p".spec.sources[1].within`, func(p P, s S, r R) {
+			s.Name, s.Within = "", []policy.Rule{{To: hosts("b.com")}}
+			p.Sources = append(p.Sources, policy.Source{From: s.From, Section: policy.Section{Within: []policy.Rule{{To: hosts("c.com")}}}})
+		}},
+		{"duplicate-boundary", `policy "p".spec.sources[0].within`, func(p P, s S, r R) {
+			s.Name, s.Within, p.Cluster.Within = "cluster", []policy.Rule{{To: hosts("b.com")}}, []policy.Rule{{To: hosts("b.com")}}
+		}},
+		{"empty-within", `policy "p".spec.sources[0].within`, func(p P, s S, r R) { s.Within = []policy.Rule{} }},
 		{"no-destination", rule, func(p P, s S, r R) { r.To.Hosts = nil }},
 		{"empty-host", rule + ".hosts[1]", func(p P, s S, r R) { r.To.Hosts = append(r.To.Hosts, match.Pattern{}) }},
 		{"hosts-and-addresses", rule, func(p P, s S, r R) { r.To.Addresses = addresses("10.0.0.0/8").Addresses }},
@@ -89,7 +96,7 @@ func TestCompileFindsMistakes(t *testing.T) {
 			r.To = addresses("10.0.0.0/8")
 			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}
 		}},
-		{"originate-in-deny", `policy "p".sources[0].deny[0].originateTLS`, func(p P, s S, r R) {
+		{"originate-in-deny", `policy "p".spec.sources[0].deny[0].originateTLS`, func(p P, s S, r R) {
 			r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}
 			s.Deny, s.Allow = s.Allow, nil
 		}},

@@ -63,25 +63,33 @@ func deriveSourceName(s identity.Selector) sourceName {
 // deriveNames names the rules that have no name after what they say, so that neither order nor unrelated edits change a name. Reason,
 // owner and expiry are left out of it, unless rules of one policy differ in nothing else.
 func (d *drafts) deriveNames() {
-	notes := map[string]string{}
-	differ := map[string]bool{}
-	for _, f := range d.list {
+	type twin struct {
+		notes  string
+		differ bool
+	}
+	twins := map[string]twin{} // by what they say
+	texts := make([]string, len(d.list))
+	for i := range d.list {
+		f := &d.list[i]
 		if f.name != "" {
 			continue
 		}
-		if n, seen := notes[f.says]; seen && n != f.notes {
-			differ[f.says] = true
+		texts[i] = f.says()
+		t, seen := twins[texts[i]]
+		if n := f.notes(); !seen {
+			twins[texts[i]] = twin{notes: n}
+		} else if n != t.notes {
+			twins[texts[i]] = twin{differ: true}
 		}
-		notes[f.says] = f.notes
 	}
 	for i := range d.list {
 		f := &d.list[i]
 		if f.name != "" {
 			continue
 		}
-		text := f.says
-		if differ[f.says] {
-			text += "\x00" + f.notes
+		text := texts[i]
+		if twins[text].differ {
+			text += "\x00" + f.notes()
 		}
 		f.name = deriveName(f.rule.readable(), text)
 	}

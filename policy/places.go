@@ -17,7 +17,6 @@ type places struct {
 	hosts *match.Index[int32]
 	v4    steps
 	v6    []bound6
-	count int
 }
 
 // A bound6 is where the innermost place of IPv6 addresses changes.
@@ -64,8 +63,9 @@ type surveyor struct {
 	prefixes   map[netip.Prefix]struct{}
 }
 
-func newSurveyor() *surveyor {
-	return &surveyor{ids: map[string]int32{}, subdomains: map[string]int32{}, prefixes: map[netip.Prefix]struct{}{}}
+// newSurveyor returns a surveyor with room for a number of hosts.
+func newSurveyor(hosts int) *surveyor {
+	return &surveyor{hosts: make([]match.Pattern, 0, hosts), ids: make(map[string]int32, hosts), subdomains: map[string]int32{}, prefixes: map[netip.Prefix]struct{}{}}
 }
 
 // addHost takes note of an exact or subdomains pattern and returns its index in hosts.
@@ -92,8 +92,7 @@ type survey struct {
 
 func (s *surveyor) survey() (*survey, error) {
 	out := &survey{number: make([]int32, len(s.hosts)), prefixes: make(map[netip.Prefix]int32, len(s.prefixes))}
-	out.count = len(s.hosts) + len(s.prefixes)
-	out.last = make([]int32, out.count)
+	out.last = make([]int32, len(s.hosts)+len(s.prefixes))
 	s.numberHosts(out)
 	s.numberPrefixes(out)
 	var b match.Builder[int32]

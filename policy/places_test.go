@@ -14,7 +14,7 @@ import (
 // Places are numbered so that what lies inside a place is what has the numbers up to its last one.
 func TestPlacesAreNumberedInPreorder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newSurveyor()
+		s := newSurveyor(0)
 		label := rapid.SampledFrom([]string{"a", "b"})
 		for range rapid.IntRange(0, 20).Draw(t, "hosts") {
 			text := strings.Join(rapid.SliceOfN(label, 1, 4).Draw(t, "labels"), ".")

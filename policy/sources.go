@@ -104,6 +104,26 @@ func exactLabel(t identity.Term) (key, value string, ok bool) {
 
 func leastKey(m map[string]string) string { return slices.Min(slices.Collect(maps.Keys(m))) }
 
+// gather makes a group of the rules of each selector, and returns the group of each rule.
+func (gs *groups) gather(rules []*EffectiveRule) []int32 {
+	groupOf := make([]int32, len(rules))
+	ids := map[string]int32{} // by selector
+	for n, r := range rules {
+		if n > 0 && r.Sources.Equal(rules[n-1].Sources) {
+			groupOf[n] = groupOf[n-1]
+			continue
+		}
+		id, seen := ids[r.Sources.String()]
+		if !seen {
+			id = int32(len(gs.all))
+			ids[r.Sources.String()] = id
+			gs.all = append(gs.all, group{sources: r.Sources})
+		}
+		groupOf[n] = id
+	}
+	return groupOf
+}
+
 // file files the groups. The number of handles of a term with many namespaces and many accounts is their product; beyond maxHandles it is
 // left to be evaluated.
 func (gs *groups) file() {

@@ -167,16 +167,26 @@ type globbed struct {
 	clause
 }
 
-// table returns the table of the clauses collected.
+// table returns the table of the clauses collected. Last is that of the survey.
 func (d *tableDraft) table(last []int32) (*table, error) {
-	t := &table{}
+	t := &table{clauses: make([]clause, 0, len(d.placed)+len(d.globs))}
 	t.addPlaces(d.placed, last)
 	return t, t.addGlobs(d.globs)
 }
 
 func (t *table) addPlaces(list []placed, last []int32) {
-	slices.SortStableFunc(list, func(a, b placed) int { return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.rule, b.rule)) })
-	var points []point
+	if len(list) == 0 {
+		return
+	}
+	slices.SortFunc(list, func(a, b placed) int { return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.rule, b.rule)) })
+	places := 1
+	for i := 1; i < len(list); i++ {
+		if list[i].place != list[i-1].place {
+			places++
+		}
+	}
+	t.entries = make([]entry, 0, places)
+	points := make([]point, 0, 2*places) // where each place begins, and after its end
 	type around struct{ last, entry int32 }
 	var open []around // the places that the one at hand lies in, outermost first
 	innermost := func() int32 {
@@ -194,63 +204,60 @@ func (t *table) addPlaces(list []placed, last []int32) {
 		}
 	}
 	for i := 0; i < len(list); {
-		place := list[i].place
-		var here []clause
+		place, from := list[i].place, len(t.clauses)
 		for ; i < len(list) && list[i].place == place; i++ {
-			here = append(here, list[i].clause)
+			t.clauses = append(t.clauses, list[i].clause)
 		}
 		leave(place)
-		e := t.newEntry(innermost(), here)
+		e := t.newEntry(innermost(), from)
 		points = setPoint(points, uint32(place), e)
 		open = append(open, around{last[place], e})
 	}
-	if limit := int32(len(last)) - 1; limit >= 0 {
-		leave(limit)
-		t.byPlace = newSteps(points, uint32(limit))
-	}
+	limit := int32(len(last)) - 1
+	leave(limit)
+	t.byPlace = newSteps(points, uint32(limit))
 }
 
 func (t *table) addGlobs(list []globbed) error {
 	if len(list) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(list, func(a, b globbed) int { return cmp.Or(a.pattern.Compare(b.pattern), cmp.Compare(a.rule, b.rule)) })
+	slices.SortFunc(list, func(a, b globbed) int { return cmp.Or(a.pattern.Compare(b.pattern), cmp.Compare(a.rule, b.rule)) })
 	var b match.Builder[int32]
 	for i := 0; i < len(list); {
-		p := list[i].pattern
-		var here []clause
+		p, from := list[i].pattern, len(t.clauses)
 		for ; i < len(list) && list[i].pattern.Equal(p); i++ {
-			here = append(here, list[i].clause)
+			t.clauses = append(t.clauses, list[i].clause)
 		}
-		b.Add(p, t.newEntry(none, here))
+		b.Add(p, t.newEntry(none, from))
 	}
 	var err error
 	t.globs, err = b.Build()
 	return err
 }
 
-// newEntry adds an entry and returns its index.
-func (t *table) newEntry(outer int32, clauses []clause) int32 {
-	e := entry{outer: outer, first: int32(len(t.clauses))}
-	if len(clauses) > manyClauses {
+// newEntry adds an entry for the clauses from from on and returns its index.
+func (t *table) newEntry(outer int32, from int) int32 {
+	e := entry{outer: outer, first: int32(from)}
+	if here := t.clauses[from:]; len(here) > manyClauses {
 		var calls, others []clause
-		for _, c := range clauses {
+		for _, c := range here {
 			if c.call != nil {
 				calls = append(calls, c)
 			} else {
 				others = append(others, c)
 			}
 		}
-		clauses, e.wide = calls, newWide(others)
+		e.wide = newWide(others)
+		t.clauses = append(t.clauses[:from], calls...)
 	}
-	t.clauses = append(t.clauses, clauses...)
-	e.n = int32(len(clauses))
+	e.n = int32(len(t.clauses) - from)
 	t.entries = append(t.entries, e)
 	return int32(len(t.entries) - 1)
 }
 
-// clausesOf returns what a destination says about its places, as clauses of a rule: one for each range of ports.
-func clausesOf(rule int32, deny bool, d *Destination) []clause {
+// appendClauses appends what a destination says about its places, as clauses of a rule: one for each range of ports.
+func appendClauses(out []clause, rule int32, deny bool, d *Destination) []clause {
 	c := clause{rule: rule, first: 1, last: math.MaxUint16, deny: deny}
 	for p := TLS; p <= UDP; p++ {
 		if d.Protocol.Contains(p) {
@@ -261,13 +268,11 @@ func clausesOf(rule int32, deny bool, d *Destination) []clause {
 		c.call = d
 	}
 	if d.Ports.IsEmpty() {
-		return []clause{c}
+		return append(out, c)
 	}
-	ranges := d.Ports.Ranges()
-	out := make([]clause, len(ranges))
-	for i, r := range ranges {
+	for _, r := range d.Ports.Ranges() {
 		c.first, c.last = r.First, r.Last
-		out[i] = c
+		out = append(out, c)
 	}
 	return out
 }

@@ -16,34 +16,34 @@ func (c *compiler) checkName(what, name string, limit int, at Position) {
 }
 
 // checkRule reports what is wrong with one rule.
-func (c *compiler) checkRule(effect Effect, r Rule, at Position) {
-	if r.Name != "" {
-		c.checkName("rule", r.Name, maxName, within(at, "name"))
+func (c *compiler) checkRule(effect Effect, r *Rule, at *locus) {
+	if r.Name != "" && !validName(r.Name, maxName) {
+		c.checkName("rule", r.Name, maxName, at.position("name"))
 	}
-	c.checkPlace(r.To, at)
-	c.checkProtocol(effect, r.To, at)
-	c.checkHTTP(effect, r.To, at)
+	c.checkPlace(&r.To, at)
+	c.checkProtocol(effect, &r.To, at)
+	c.checkHTTP(effect, &r.To, at)
 }
 
 // checkPlace reports what is wrong with hosts and addresses.
-func (c *compiler) checkPlace(d Destination, at Position) {
+func (c *compiler) checkPlace(d *Destination, at *locus) {
 	switch {
 	case len(d.Hosts) > 0 && !d.Addresses.IsEmpty():
-		c.report("hosts-and-addresses", at, "a destination has hosts or addresses, not both", "write two rules")
+		c.report("hosts-and-addresses", at.position(""), "a destination has hosts or addresses, not both", "write two rules")
 	case len(d.Hosts) == 0 && d.Addresses.IsEmpty():
-		c.report("no-destination", at, "the rule names no hosts and no addresses", "write hosts or cidrs; an exception that takes all of cidrs leaves nothing")
+		c.report("no-destination", at.position(""), "the rule names no hosts and no addresses", "write hosts or cidrs; an exception that takes all of cidrs leaves nothing")
 	}
 	for i, h := range d.Hosts {
 		if h.IsZero() {
-			c.report("empty-host", within(at, fmt.Sprintf("hosts[%d]", i)), "the pattern is empty", "write a host name such as www.example.com")
+			c.report("empty-host", at.position(fmt.Sprintf("hosts[%d]", i)), "the pattern is empty", "write a host name such as www.example.com")
 		}
 	}
 }
 
 // checkProtocol reports what is wrong with protocol and ports.
-func (c *compiler) checkProtocol(effect Effect, d Destination, at Position) {
+func (c *compiler) checkProtocol(effect Effect, d *Destination, at *locus) {
 	if d.Protocol > UDP {
-		c.report("bad-protocol", within(at, "protocol"), fmt.Sprintf("%d is no protocol", d.Protocol), "use TLS, HTTP, TCP or UDP")
+		c.report("bad-protocol", at.position("protocol"), fmt.Sprintf("%d is no protocol", d.Protocol), "use TLS, HTTP, TCP or UDP")
 		return
 	}
 	if effect != Allow {
@@ -51,32 +51,32 @@ func (c *compiler) checkProtocol(effect Effect, d Destination, at Position) {
 	}
 	switch {
 	case d.Protocol == AnyProtocol:
-		c.report("missing-protocol", within(at, "protocol"), "the rule allows no protocol in particular", "write TLS, HTTP, TCP or UDP; only denies and boundaries can leave it out")
+		c.report("missing-protocol", at.position("protocol"), "the rule allows no protocol in particular", "write TLS, HTTP, TCP or UDP; only denies and boundaries can leave it out")
 	case d.Ports.IsEmpty() && defaultPorts(d.Protocol).IsEmpty():
-		c.report("missing-ports", within(at, "ports"), fmt.Sprintf("%s has no default port", d.Protocol), "write the ports that are allowed")
+		c.report("missing-ports", at.position("ports"), fmt.Sprintf("%s has no default port", d.Protocol), "write the ports that are allowed")
 	}
 }
 
 // checkHTTP reports what is wrong with methods, paths and TLS origination, which only HTTP has.
-func (c *compiler) checkHTTP(effect Effect, d Destination, at Position) {
+func (c *compiler) checkHTTP(effect Effect, d *Destination, at *locus) {
 	if d.Protocol != HTTP && len(d.Methods) > 0 {
-		c.report("methods-not-http", within(at, "methods"), "only rules of protocol HTTP have methods", "write protocol: HTTP, or leave methods out")
+		c.report("methods-not-http", at.position("methods"), "only rules of protocol HTTP have methods", "write protocol: HTTP, or leave methods out")
 	}
 	if d.Protocol != HTTP && len(d.Paths) > 0 {
-		c.report("paths-not-http", within(at, "paths"), "only rules of protocol HTTP have paths", "write protocol: HTTP, or leave paths out")
+		c.report("paths-not-http", at.position("paths"), "only rules of protocol HTTP have paths", "write protocol: HTTP, or leave paths out")
 	}
 	for i, m := range d.Methods {
 		if !validMethod(m) {
-			c.report("bad-method", within(at, fmt.Sprintf("methods[%d]", i)), fmt.Sprintf("%.80q is not a method", m), "write it as it is sent, such as GET or POST")
+			c.report("bad-method", at.position(fmt.Sprintf("methods[%d]", i)), fmt.Sprintf("%.80q is not a method", m), "write it as it is sent, such as GET or POST")
 		}
 	}
 	for i, p := range d.Paths {
 		if p.IsZero() {
-			c.report("empty-path", within(at, fmt.Sprintf("paths[%d]", i)), "the path is empty", `write a path such as "/v1/charges" or "/v1/*"`)
+			c.report("empty-path", at.position(fmt.Sprintf("paths[%d]", i)), "the path is empty", `write a path such as "/v1/charges" or "/v1/*"`)
 		}
 	}
 	if o := d.OriginateTLS; o != nil {
-		c.checkOrigination(effect, d, *o, within(at, "originateTLS"))
+		c.checkOrigination(effect, d, o, at.position("originateTLS"))
 	}
 }
 
@@ -86,7 +86,7 @@ func validMethod(m string) bool {
 	return m != "" && len(m) <= maxName && strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
 }
 
-func (c *compiler) checkOrigination(effect Effect, d Destination, o TLSOrigination, at Position) {
+func (c *compiler) checkOrigination(effect Effect, d *Destination, o *TLSOrigination, at Position) {
 	if effect != Allow {
 		c.report("originate-in-"+effect.String(), at, "only a rule that allows can ask for TLS origination", "leave originateTLS out")
 	}
