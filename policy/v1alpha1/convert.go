@@ -271,7 +271,7 @@ func convertFrom(p *place, peers []Peer, namespace string) identity.Selector {
 // convertPeer returns the term that a peer is, and false when something is wrong with it.
 func convertPeer(p *place, peer *Peer, namespace string) (identity.Term, bool) {
 	if peer.Namespaces == nil && peer.ServiceAccounts == nil && peer.NamespaceLabels == nil && peer.PodLabels == nil {
-		if !p.bad() {
+		if !p.bad() && (p.node == nil || len(p.node.Content) == 0) {
 			p.report(CodeMissingFrom, "an entry that selects every workload",
 				"name namespaces, serviceAccounts or labels; rules for every workload stand under spec.cluster")
 		}

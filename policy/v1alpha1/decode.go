@@ -23,7 +23,7 @@ func (s *source) document(root *yaml.Node) (document, bool) {
 		at.report(CodeWrongKind, "a document without apiVersion, kind and spec", advice)
 		return document{}, false
 	}
-	if !at.checkKind("apiVersion", APIVersion) || !at.checkKind("kind", Kind) {
+	if !at.checkKind() {
 		return document{}, false
 	}
 	doc := new(EgressPolicy)
@@ -41,19 +41,24 @@ func (s *source) document(root *yaml.Node) (document, bool) {
 }
 
 // checkKind reports an apiVersion or kind that is another than ours. One that is missing or no text is left to decoding.
-func (p *place) checkKind(name, want string) bool {
-	f := p.field(name)
-	if f.node == nil || f.node.Kind != yaml.ScalarNode || f.node.Tag != "!!str" || f.node.Value == want {
-		return true
+func (p *place) checkKind() bool {
+	if kind := p.field("kind"); kind.node != nil && strings.HasSuffix(kind.node.Value, "List") {
+		kind.report(CodeWrongKind, "kind is "+quote(kind.node.Value), "write the items as documents of their own, separated by ---")
+		return false
 	}
-	advice := "write " + name + ": " + want
-	if name == "kind" && strings.HasSuffix(f.node.Value, "List") {
-		advice = "write the items as documents of their own, separated by ---"
-	} else if nearest(f.node.Value, []string{want}) == "" {
-		advice += ", or keep documents of other kinds in files of their own"
+	for _, f := range []struct{ name, want string }{{"apiVersion", APIVersion}, {"kind", Kind}} {
+		at := p.field(f.name)
+		if at.node == nil || at.node.Kind != yaml.ScalarNode || at.node.Tag != "!!str" || at.node.Value == f.want {
+			continue
+		}
+		advice := "write " + f.name + ": " + f.want
+		if nearest(at.node.Value, []string{f.want}) == "" {
+			advice += ", or keep documents of other kinds in files of their own"
+		}
+		at.report(CodeWrongKind, f.name+" is "+quote(at.node.Value), advice)
+		return false
 	}
-	f.report(CodeWrongKind, fmt.Sprintf("%s is %s", name, quote(f.node.Value)), advice)
-	return false
+	return true
 }
 
 // decode sets v to what stands at p. What does not fit is reported, and leaves v as it is.
@@ -64,7 +69,11 @@ func (p *place) decode(v reflect.Value) {
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style == 0 {
-		p.refuse(CodeNoValue, "no value", "write one, or leave the key out")
+		what := "key"
+		if p.kind == stepIndex {
+			what = "entry"
+		}
+		p.refuse(CodeNoValue, "no value", "write one, or leave the "+what+" out")
 		return
 	}
 	if v.Type() == reflect.TypeFor[intstr.IntOrString]() {
@@ -140,7 +149,7 @@ func (p *place) decodeStruct(v reflect.Value) {
 		index := fields.find(e.name)
 		if index == nil {
 			p.markBad()
-			p.src.report(e.keyPosition(), CodeUnknownField, "unknown field "+quote(e.name), adviceForUnknown(e.name, p.name, fields.names))
+			e.onKey().report(CodeUnknownField, "unknown field "+quote(e.name), adviceForUnknown(e.name, p.name, fields.names))
 			continue
 		}
 		e.decode(v.FieldByIndex(index))
@@ -168,7 +177,7 @@ func (p *place) entries(kind stepKind) func(yield func(*place) bool) {
 			}
 			e := p.entry(kind, key, c[i+1])
 			if first, ok := seen[key.Value]; ok {
-				p.src.report(e.keyPosition(), CodeDuplicateKey, fmt.Sprintf("%s is given twice, first in line %d", quote(key.Value), first.Line), "keep one of them")
+				e.onKey().report(CodeDuplicateKey, fmt.Sprintf("%s is given twice, first in line %d", quote(key.Value), first.Line), "keep one of them")
 				continue
 			}
 			if seen != nil {
@@ -212,12 +221,12 @@ func (p *place) decodeMap(v reflect.Value) {
 }
 
 func (p *place) decodeInt(v reflect.Value) {
-	n, err := decimal(p.node)
+	n, ok := decimal(p.node)
 	switch {
 	case p.node.Kind != yaml.ScalarNode || p.node.Style != 0 || p.node.Tag != "!!int":
 		p.wrongType("a number")
-	case err != nil:
-		p.refuse(CodeWrongType, "the number "+quote(p.node.Value), err.Error())
+	case !ok:
+		p.refuse(CodeWrongType, describe(p.node)+" is too large, or not in decimal", "write it in decimal digits, without leading zeros and underscores")
 	default:
 		v.SetInt(int64(n))
 	}
@@ -230,9 +239,9 @@ func (p *place) decodePort(v *intstr.IntOrString) {
 	case n.Kind != yaml.ScalarNode:
 		p.wrongType("a port")
 	case n.Style == 0 && n.Tag == "!!int":
-		port, err := decimal(n)
-		if err != nil {
-			p.refuse(CodeBadPort, "the number "+quote(n.Value), err.Error())
+		port, ok := decimal(n)
+		if !ok {
+			p.refuse(CodeBadPort, describe(n)+" is too large, or not in decimal", "write a number from 1 to 65535 in decimal digits, without leading zeros and underscores")
 			return
 		}
 		*v = intstr.FromInt32(port)
@@ -246,12 +255,9 @@ func (p *place) decodePort(v *intstr.IntOrString) {
 }
 
 // decimal returns the value of a number in the one spelling that all readers of YAML and JSON agree on.
-func decimal(n *yaml.Node) (int32, error) {
+func decimal(n *yaml.Node) (int32, bool) {
 	i, err := strconv.ParseInt(n.Value, 10, 32)
-	if err == nil && strconv.FormatInt(i, 10) == n.Value {
-		return int32(i), nil
-	}
-	return 0, fmt.Errorf("write a decimal number without leading zeros, signs or underscores, not larger than %d", 65535)
+	return int32(i), err == nil && strconv.FormatInt(i, 10) == n.Value
 }
 
 // isPlainText reports whether the value is a text for every reader of YAML, and reports it as an error if not.
@@ -261,8 +267,8 @@ func (p *place) isPlainText() bool {
 		p.wrongType("a text")
 		return false
 	}
-	if n.Style&^yaml.TaggedStyle != 0 {
-		return true // quoted, or a block
+	if n.Style&^yaml.TaggedStyle != 0 || p.name == "expires" {
+		return true // quoted, or a block; whatever reads as something else is no date
 	}
 	if what := plainMeaning(n); what != "" {
 		p.refuse(CodeUnquoted, fmt.Sprintf("%s is %s for some readers of YAML, and a text is meant here", n.Value, what), `write it in quotes: "`+n.Value+`"`)
@@ -306,15 +312,20 @@ func plainMeaning(n *yaml.Node) string {
 // wrongType reports that the value at p is not what is wanted, with the way to write it when that is plain.
 func (p *place) wrongType(want string) {
 	advice := "write " + want
-	if want == "a list" {
-		switch p.node.Kind {
-		case yaml.ScalarNode:
-			if p.name != "" && len(p.node.Value) <= 80 {
-				advice = fmt.Sprintf("write a list: %s: [%s]", p.name, quoteUnlessPlain(p.node.Value))
-			}
-		case yaml.MappingNode:
-			advice = "write a list: begin each entry with a dash"
+	scalar := p.node.Kind == yaml.ScalarNode
+	switch {
+	case want == "a list" && scalar && p.name != "" && len(p.node.Value) <= 80:
+		advice = fmt.Sprintf("write a list: %s: [%s]", p.name, quoteUnlessPlain(p.node.Value))
+	case want == "a list" && p.node.Kind == yaml.MappingNode:
+		advice = "write a list: begin each entry with a dash"
+	case want == "a mapping" && scalar:
+		advice = "write fields: a name, a colon, a blank, and the value"
+	case want == "a number" && scalar:
+		if _, ok := decimal(p.node); ok {
+			advice = "write it without quotes"
 		}
+	case want == "a port":
+		advice = `write a number from 1 to 65535, or a range such as "8000-8100"`
 	}
 	p.refuse(CodeWrongType, describe(p.node)+" where "+want+" is wanted", advice)
 }
@@ -341,7 +352,7 @@ func describe(n *yaml.Node) string {
 	if n.Style == 0 {
 		switch n.Tag {
 		case "!!int", "!!float":
-			return "the number " + quote(n.Value)
+			return "the number " + shorten(n.Value)
 		case "!!bool":
 			return "the boolean " + n.Value
 		case "!!null":

@@ -44,6 +44,32 @@ func (p *place) index(i int) *place {
 	return c
 }
 
+// labels returns what gives the places of the keys of a map, which may be many.
+func (p *place) labels() func(key string) *place {
+	at := map[string]int{}
+	if p.node != nil && p.node.Kind == yaml.MappingNode {
+		for i := len(p.node.Content) - 2; i >= 0; i -= 2 { // of several of one name, the first
+			at[p.node.Content[i].Value] = i
+		}
+	}
+	return func(key string) *place {
+		c := &place{src: p.src, up: p, name: key, kind: stepKey}
+		if i, ok := at[key]; ok {
+			c.key, c.node = p.node.Content[i], p.node.Content[i+1]
+		}
+		return c
+	}
+}
+
+// onKey returns a place with the position of the key at p in place of its value's.
+func (p *place) onKey() *place {
+	c := *p
+	if p.key != nil {
+		c.node = p.key
+	}
+	return &c
+}
+
 // entry returns the place of a key of a mapping, with its value.
 func (p *place) entry(kind stepKind, key, value *yaml.Node) *place {
 	return &place{src: p.src, up: p, name: key.Value, kind: kind, key: key, node: value}
@@ -86,11 +112,6 @@ func (p *place) position() policy.Position {
 		}
 	}
 	return pos
-}
-
-// keyPosition returns the position of the key at p.
-func (p *place) keyPosition() policy.Position {
-	return policy.Position{File: p.src.name, Line: p.key.Line, Column: p.key.Column, Field: p.path()}
 }
 
 // path returns the path of p, such as spec.sources[0].allow[1].hosts[0].

@@ -18,7 +18,9 @@ func adviceForUnknown(name, in string, known []string) string {
 		return "leave it out: of metadata, files hold " + strings.Join(known, ", ")
 	case name == "status":
 		return "leave it out: a policy has no status"
-	case in == "spec" && (name == "allow" || name == "deny" || name == "within"):
+	case in == "podLabels" || in == "namespaceLabels":
+		return "write " + in + ": {matchLabels: {…}}"
+	case name == "allow" || name == "deny" || name == "within":
 		return name + " belongs below cluster, or below an entry of sources"
 	}
 	return "known here: " + strings.Join(known, ", ")

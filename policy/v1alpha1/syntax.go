@@ -22,13 +22,16 @@ func (s *source) reportSyntax(p part, err error) ([]*yaml.Node, error) {
 	}
 	// Patterns without quotes are the most common mistake, and seldom come alone.
 	text := bytes.Clone(p.text)
+	stars := map[spot]bool{}
 	start := 0
 	for i, end := range lineEnds(text) {
 		line := text[start:end]
 		for _, star := range unquotedStars(line) {
-			s.report(policy.Position{File: s.name, Line: p.above + i + 1, Column: utf8.RuneCount(line[:star]) + 1}, CodeUnquoted,
+			at := spot{i + 1, utf8.RuneCount(line[:star]) + 1}
+			s.report(policy.Position{File: s.name, Line: p.above + at.line, Column: at.column}, CodeUnquoted,
 				"a '*' that begins a value without quotes, where YAML reads an alias", `write it in quotes: "`+wordAt(line, star)+`"`)
 			line[star] = 'x'
+			stars[at] = true
 		}
 		start = end
 	}
@@ -36,7 +39,27 @@ func (s *source) reportSyntax(p part, err error) ([]*yaml.Node, error) {
 	if err != nil {
 		s.reportLine(part{text, p.above}, err)
 	}
+	for _, n := range roots {
+		restoreStars(n, stars, 0)
+	}
 	return roots, err
+}
+
+// A spot is a place in a part.
+type spot struct{ line, column int }
+
+// restoreStars makes texts that began with a star begin with it again, as if they stood in quotes.
+func restoreStars(n *yaml.Node, stars map[spot]bool, depth int) {
+	if n.Kind == yaml.ScalarNode && stars[spot{n.Line, n.Column}] {
+		n.Value = "*" + n.Value[1:]
+		n.Style, n.Tag = yaml.DoubleQuotedStyle, "!!str"
+	}
+	if depth == maxDepth {
+		return
+	}
+	for _, c := range n.Content {
+		restoreStars(c, stars, depth+1)
+	}
 }
 
 // reportLine reports a mistake that the parser stopped at by the line that it stands in.
@@ -120,6 +143,8 @@ func syntaxAdvice(what string) string {
 		{"',' or '}'", "close the mapping with }, and put commas between its entries"},
 		{"expected ':'", "write a name, a colon and a blank before each value"},
 		{"end of stream", "close the quotes, brackets and braces that are opened here"},
+		{"node content", "close the brackets and braces that are opened here"},
+		{"hexdecimal", "write the text in single quotes, in which a backslash means itself"},
 		{"escape", "write the text in single quotes, in which a backslash means itself"},
 		{"cannot start any token", "put the value in quotes"},
 		{"depth", "write a policy, which has ten levels at most"},

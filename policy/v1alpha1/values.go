@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,8 +10,8 @@ import (
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
@@ -325,36 +326,72 @@ func (p *place) checkLabels(s *metav1.LabelSelector) bool {
 	if s == nil || p.bad() {
 		return !p.bad()
 	}
-	if len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0 {
-		if labels, expressions := p.field("matchLabels"), p.field("matchExpressions"); !labels.bad() && !expressions.bad() {
-			p.report(CodeBadSelector, "an empty label selector selects everything", "write matchLabels or matchExpressions, or leave it out")
-		}
+	labels, expressions := p.field("matchLabels"), p.field("matchExpressions")
+	ok := !labels.bad() && !expressions.bad()
+	if ok && len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0 {
+		p.report(CodeBadSelector, "an empty label selector selects everything", "write matchLabels or matchExpressions, or leave it out")
 		return false
 	}
-	found := metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, nil)
-	for _, e := range found {
-		if at := p.descend(e.Field); !at.bad() {
-			at.report(CodeBadSelector, e.ErrorBody(), "")
-		}
+	entry := labels.labels()
+	for _, k := range slices.Sorted(maps.Keys(s.MatchLabels)) {
+		ok = entry(k).onKey().checkLabelKey(k) && ok
+		ok = entry(k).checkLabelValue(s.MatchLabels[k]) && ok
 	}
-	return len(found) == 0
+	for i := range s.MatchExpressions {
+		ok = expressions.index(i).checkRequirement(&s.MatchExpressions[i]) && ok
+	}
+	return ok
 }
 
-// descend returns the place at a relative path such as matchExpressions[0].operator, as far as there is one.
-func (p *place) descend(path string) *place {
-	for path != "" {
-		end := strings.IndexAny(path[1:], ".[") + 1
-		if end == 0 {
-			end = len(path)
-		}
-		step := path[:end]
-		path = path[end:]
-		var i int
-		if _, err := fmt.Sscanf(step, "[%d]", &i); err == nil {
-			p = p.index(i)
-			continue
-		}
-		p = p.field(strings.TrimPrefix(step, "."))
+// checkRequirement checks one condition of a label selector.
+func (p *place) checkRequirement(r *metav1.LabelSelectorRequirement) bool {
+	key, operator, values := p.field("key"), p.field("operator"), p.field("values")
+	ok := !p.bad()
+	switch {
+	case !key.written(r.Key != ""):
+		p.missing("key", CodeBadSelector, "a condition without key", "write the key of a label")
+		ok = false
+	case key.bad() || !key.checkLabelKey(r.Key):
+		ok = false
 	}
-	return p
+	switch r.Operator {
+	case metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn:
+		if len(r.Values) == 0 && !values.bad() {
+			p.missing("values", CodeBadSelector, "a condition "+string(r.Operator)+" without values", "write at least one")
+			ok = false
+		}
+		return values.checkEach(r.Values, (*place).checkLabelValue) && ok
+	case metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist:
+		if len(r.Values) > 0 {
+			values.report(CodeBadSelector, "a condition "+string(r.Operator)+" with values", "leave values out, or write operator: In or NotIn")
+			ok = false
+		}
+		return ok && !values.bad()
+	}
+	const advice = "write In, NotIn, Exists or DoesNotExist"
+	switch {
+	case !operator.written(r.Operator != ""):
+		p.missing("operator", CodeBadSelector, "a condition without operator", advice)
+	case !operator.bad():
+		operator.report(CodeBadSelector, quote(string(r.Operator))+" is no operator", advice)
+	}
+	return false
+}
+
+func (p *place) checkLabelKey(key string) bool {
+	if len(validation.IsQualifiedName(key)) == 0 {
+		return true
+	}
+	p.report(CodeBadSelector, quote(key)+" is no key of a label",
+		"write at most 63 letters, digits, '-', '_' and '.', and before them a DNS name and '/' if the key has them")
+	return false
+}
+
+func (p *place) checkLabelValue(value string) bool {
+	if len(validation.IsValidLabelValue(value)) == 0 {
+		return true
+	}
+	p.report(CodeBadSelector, quote(value)+" is no value of a label",
+		"write at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit")
+	return false
 }
