@@ -54,7 +54,6 @@ func newEngine(rules, expired []*EffectiveRule, trust *identity.TrustDomains) (*
 		}
 		drafts[i] = tableDraft{} // memory for the next
 	}
-	e.groups.file()
 	return e, nil
 }
 

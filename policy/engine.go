@@ -74,12 +74,12 @@ func (e *Engine) Rules() iter.Seq[*EffectiveRule] {
 // For resolves w once: selectors are evaluated here and not in the view's decisions. It allocates nothing for workloads that no more than
 // a few different selectors select.
 func (e *Engine) For(w identity.Workload) View {
-	if e == nil || !e.speaksFor(&w) {
+	if e == nil || e.groups.index == nil || !e.speaksFor(&w) {
 		return View{}
 	}
 	v := View{engine: e}
-	var buf [16]int32
-	ids := e.groups.selecting(&w, buf[:0])
+	var buf [16]int
+	ids := e.groups.index.Matching(w, buf[:0])
 	if v.n = copy(v.few[:], ids); v.n < len(ids) {
 		v.more = slices.Clone(ids[v.n:])
 	}
@@ -96,8 +96,8 @@ func (e *Engine) speaksFor(w *identity.Workload) bool {
 type View struct {
 	engine *Engine
 	n      int
-	few    [4]int32 // the groups that select the workload, n of them
-	more   []int32  // and the others
+	few    [4]int // the groups that select the workload, n of them
+	more   []int  // and the others
 }
 
 // Decide answers one access. It takes no lock and does not allocate.
