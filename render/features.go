@@ -20,7 +20,11 @@ const (
 	UDPByAddress  Feature = "udp-by-address"
 
 	// Other properties of a destination.
-	PortRanges         Feature = "port-ranges" // more ports than the target can list one by one
+	// PortRanges: more ports than a target can list one by one. By name, these are the allows with which the ports of their protocol get to
+	// more than [MaxListedPorts]; by address, allows of that many ports.
+	PortRanges         Feature = "port-ranges"
+	HTTPMethods        Feature = "http-methods"
+	HTTPPaths          Feature = "http-paths"
 	OriginateSimpleTLS Feature = "originate-simple-tls"
 	OriginateMutualTLS Feature = "originate-mutual-tls"
 
@@ -30,11 +34,27 @@ const (
 	SourceAccountGlob Feature = "source-account-glob" // '*' and '?' in names of namespaces or accounts
 	SourcePods        Feature = "source-pods"
 
-	// What takes away. By name on names and by address on addresses are applied in the plan's classes; across, the target must do it.
+	// What takes away. By name on names and by address on addresses are applied in the plan's classes; across, the target must do it, and
+	// the denies that it has to apply are among the class's Denies. So are denies by glob for a target with HostGlob, and denies
+	// by method or path for one with HTTPMethods and HTTPPaths.
 	DenyNameOnAddress Feature = "deny-name-on-address"
 	DenyAddressOnName Feature = "deny-address-on-name"
 	Baseline          Feature = "baseline" // deny what is not granted
+
+	// What no target is asked for, since to leave it out only narrows: losses alone carry these. A boundary that lists names lets a request
+	// to an allowed address pass when it is for one of them, and the other way round.
+	WithinNameOnAddress Feature = "within-name-on-address"
+	WithinAddressOnName Feature = "within-address-on-name"
+
+	// What a target is, rather than what it can say. PacketFilter: it judges packets outside the pods, where no pod gets round it; what it
+	// holds, holds for the other layers of a stack. NamesApart: what it lets pass by name goes to an enforcement point in the
+	// cluster and never straight to an address outside.
+	PacketFilter Feature = "packet-filter"
+	NamesApart   Feature = "names-apart"
 )
+
+// MaxListedPorts is how many ports a target without [PortRanges] is asked to list: for names in all per protocol, for addresses per grant.
+const MaxListedPorts = 64
 
 // Fidelity compares what is enforced with what was stated. The zero Fidelity is invalid.
 type Fidelity uint8

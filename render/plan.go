@@ -2,6 +2,8 @@ package render
 
 import (
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
@@ -10,9 +12,11 @@ import (
 
 // A Plan is an engine's rules specialised to one cluster, in canonical order: the only thing that renderers read. It is immutable.
 type Plan struct {
-	cluster   string
-	inventory *identity.Inventory
-	grants    []*Grant // sorted by ID
+	cluster    string
+	inventory  *identity.Inventory
+	namespaces []string // of the inventory and of the rules, sorted
+	grants     []*Grant // sorted by ID
+	features   Features // of the target that the plan is for; nil: of a target that can say everything
 }
 
 // A PlanOption adds to a plan what is known of the cluster.
@@ -21,9 +25,103 @@ type PlanOption func(*Plan)
 // WithInventory gives the plan what is known of the cluster, so that selectors can be said in other ways.
 func WithInventory(inv *identity.Inventory) PlanOption { return func(p *Plan) { p.inventory = inv } }
 
-// NewPlan returns the plan of e's rules for a cluster.
+// NewPlan returns the plan of e's rules for a cluster. Rules that select nothing there are left out. A nil engine gives a plan that
+// denies everything: the baseline alone.
 func NewPlan(e *policy.Engine, cluster string, opts ...PlanOption) *Plan {
-	panic("render: NewPlan: not written yet")
+	return newPlan(e.Rules(), cluster, opts...)
+}
+
+func newPlan(rules iter.Seq[*policy.EffectiveRule], cluster string, opts ...PlanOption) *Plan {
+	p := &Plan{cluster: cluster}
+	for _, opt := range opts {
+		opt(p)
+	}
+	b := planner{plan: p, sources: map[string]Source{}}
+	for r := range rules {
+		b.rule(r)
+	}
+	p.grants = append(p.grants, &Grant{ID: baselineID, Kind: BaselineGrant, Source: b.source(identity.Everything())})
+	p.sort()
+	for _, n := range p.inventory.Namespaces() {
+		p.namespaces = append(p.namespaces, n.Name)
+	}
+	slices.Sort(p.namespaces)
+	p.namespaces = slices.Compact(p.namespaces)
+	return p
+}
+
+const (
+	// baselineID is the ID of every plan's baseline; rule IDs are never empty.
+	baselineID GrantID = "#baseline"
+	// BaselineRule is what [AcceptWider] takes for the baseline; the IDs of rules hold a slash.
+	BaselineRule policy.RuleID = "baseline"
+)
+
+// with returns a plan of the same cluster with other grants, for a target with these features.
+func (p *Plan) with(grants []*Grant, features Features) *Plan {
+	q := *p
+	q.grants, q.features = slices.Clone(grants), features
+	q.sort()
+	return &q
+}
+
+func (p *Plan) sort() {
+	slices.SortFunc(p.grants, func(a, b *Grant) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}
+
+// planner makes grants of rules.
+type planner struct {
+	plan    *Plan
+	sources map[string]Source // by the selector's text: spelling one is the costly part
+}
+
+func (b *planner) source(s identity.Selector) Source {
+	text := s.String()
+	src, ok := b.sources[text]
+	if !ok {
+		src = newSource(s, b.plan.inventory)
+		b.sources[text] = src
+	}
+	return src
+}
+
+// rule adds the grants of r: for allow and deny one a pattern, or one for all addresses; one for a boundary.
+func (b *planner) rule(r *policy.EffectiveRule) {
+	selector := r.Sources.InCluster(b.plan.cluster)
+	if selector.IsZero() {
+		return
+	}
+	for _, t := range selector.Terms() {
+		for _, n := range t.Namespaces {
+			if !strings.ContainsAny(n, "*?") {
+				b.plan.namespaces = append(b.plan.namespaces, n)
+			}
+		}
+	}
+	grant := func(kind GrantKind, text string) *Grant {
+		g := &Grant{ID: GrantID(string(r.ID) + "#" + text), Kind: kind, Rule: r.ID, Source: b.source(selector), Reason: r.Reason, Owner: r.Owner, At: r.At}
+		b.plan.grants = append(b.plan.grants, g)
+		return g
+	}
+	if r.Effect == policy.Within {
+		grant(BoundaryGrant, "within").Within = slices.Clone(r.To)
+		return
+	}
+	kind := AllowGrant
+	if r.Effect == policy.Deny {
+		kind = DenyGrant
+	}
+	for _, to := range r.To {
+		if len(to.Hosts) == 0 {
+			grant(kind, to.String()).To = to
+			continue
+		}
+		for _, host := range to.Hosts {
+			one := to
+			one.Hosts = []match.Pattern{host}
+			grant(kind, one.String()).To = one
+		}
+	}
 }
 
 // Cluster returns the name of the cluster; it may be empty.
@@ -35,50 +133,18 @@ func (p *Plan) Inventory() *identity.Inventory { return p.inventory }
 // Namespaces returns the names of the cluster's namespaces in order: those of the inventory and those that the rules' selectors name, whether
 // or not a renderer is given the rules. Without an inventory these are all that is known, and targets that need namespaces say so as
 // an assumption.
-func (p *Plan) Namespaces() []string { panic("render: Namespaces: not written yet") }
+func (p *Plan) Namespaces() []string { return slices.Clone(p.namespaces) }
 
-// Grants yields the grants in canonical order.
-func (p *Plan) Grants() iter.Seq[*Grant] { panic("render: not written yet") }
+// Grants yields the grants in canonical order, which is that of their IDs. They are the plan's own and must not be changed.
+func (p *Plan) Grants() iter.Seq[*Grant] { return slices.Values(p.grants) }
 
-// A SourceSet is the sources of a class: what one of Any selects and none of Except does. An empty Any is nobody.
-type SourceSet struct {
-	Any    []Source // canonical order; a source that another one covers is left out
-	Except []Source // canonical order; only those that take something from Any
+// of yields the grants of a kind.
+func (p *Plan) of(kind GrantKind) iter.Seq[*Grant] {
+	return func(yield func(*Grant) bool) {
+		for _, g := range p.grants {
+			if g.Kind == kind && !yield(g) {
+				return
+			}
+		}
+	}
 }
-
-// Nobody reports whether the set is empty by construction.
-func (s SourceSet) Nobody() bool { return len(s.Any) == 0 }
-
-// Key returns the canonical text: equal keys, equal sets.
-func (s SourceSet) Key() string { panic("render: not written yet") }
-
-// A NameClass is the names of one protocol and port that the same sources may reach. The names of a class are those that its patterns
-// match and no more specific pattern of another class of the same protocol and port does: most specific first, as server names and
-// virtual hosts are chosen. Denies and boundaries are applied already; names denied to everyone below an allowed wildcard are a class
-// of nobody.
-type NameClass struct {
-	Protocol     policy.Protocol // TLS or HTTP
-	Port         uint16
-	Patterns     []match.Pattern        // exact and subdomains, canonical order
-	Sources      SourceSet              // Nobody for a carve-out
-	OriginateTLS *policy.TLSOrigination // HTTP: how the names are reached; nil: as the application speaks
-	Grants       []*Grant               // the allows that the class carries, canonical order; none for a carve-out
-}
-
-// NameClasses returns the partition of the plan's names for TLS or HTTP, by port and then in canonical order. Patterns that are globs are
-// not in it. A rule of protocol TCP by name takes part in both.
-func (p *Plan) NameClasses(protocol policy.Protocol) []NameClass {
-	panic("render: NameClasses: not written yet")
-}
-
-// An AddressClass is a set of addresses and ports that the same sources may reach, denies and boundaries applied.
-type AddressClass struct {
-	Protocol  policy.Protocol // TLS, HTTP, TCP or UDP, as the rules say
-	Ports     match.Ports
-	Addresses match.Prefixes
-	Sources   SourceSet
-	Grants    []*Grant
-}
-
-// AddressClasses returns what the plan allows by address, minus denies, within boundaries, in canonical order.
-func (p *Plan) AddressClasses() []AddressClass { panic("render: AddressClasses: not written yet") }

@@ -1,8 +1,10 @@
 package render
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/egresskit/egress/identity"
-	"github.com/egresskit/egress/policy"
 )
 
 // A Renderer writes manifests for one target. A Renderer is immutable and safe for concurrent use.
@@ -11,7 +13,8 @@ type Renderer interface {
 	Target() string
 	// Features returns what the target can say. Grants that need anything else never reach Render.
 	Features() Features
-	// Render emits objects for the plan, and must account for each of its grants: [Emitter.Emit] or [Emitter.Skip].
+	// Render emits objects for the plan, and must account for its grants by [Emitter.Emit] or [Emitter.Skip]: allows, the baseline,
+	// exemptions, and the Denies of classes. Other denies, and boundaries, are applied in the classes; it may name them too.
 	// An error is for what makes rendering impossible, such as a profile that contradicts itself.
 	Render(p *Plan, out *Emitter) error
 }
@@ -33,60 +36,6 @@ type Exemption struct {
 
 // A Stack is layers that must each allow: what the stack enforces is their conjunction. Order never matters to the decision.
 type Stack []Renderer
-
-// Render renders a plan for a target or, with several renderers, for a stack. The error is a *WideningError, an *UnaccountedError, a
-// *StrictError, or comes from a renderer; there is no result with an error.
-func Render(p *Plan, layers Stack, opts ...Option) (*Result, error) {
-	panic("render: Render: not written yet")
-}
-
-// An Option changes how Render treats losses and labels objects.
-type Option func(*options)
-
-type options struct {
-	owner  string
-	strict bool
-	accept map[policy.RuleID]string
-}
-
-// WithOwner sets the owner label of all objects, so that pruning by label works. Default "egress".
-func WithOwner(owner string) Option { return func(o *options) { o.owner = owner } }
-
-// Strict makes any loss an error.
-func Strict() Option { return func(o *options) { o.strict = true } }
-
-// AcceptWider accepts that a rule which takes away (a deny, a boundary) is left out where the targets cannot say it. The reason is kept in the
-// loss and in an annotation. The baseline is accepted by the rule "baseline".
-func AcceptWider(rule policy.RuleID, reason string) Option {
-	return func(o *options) {
-		if o.accept == nil {
-			o.accept = map[policy.RuleID]string{}
-		}
-		o.accept[rule] = reason
-	}
-}
-
-// An Emitter collects what a renderer makes of a plan.
-type Emitter struct{}
-
-// Emit adds an object that says the grants covered with the given fidelity: Same, or Wider for grants to admit.
-func (e *Emitter) Emit(o Object, f Fidelity, covers ...*Grant) { panic("render: not written yet") }
-
-// Skip reports that a grant is left out although its features are declared, such as for a conflict or a limit of size.
-func (e *Emitter) Skip(g *Grant, f Feature, why string) { panic("render: not written yet") }
-
-// Assume records what must be true of the cluster for the objects to mean what they say. Code is stable.
-func (e *Emitter) Assume(code, text string) { panic("render: not written yet") }
-
-// Assure records where a grant's limits are enforced and whether they hold against a compromised pod.
-func (e *Emitter) Assure(g *Grant, a Assurance) { panic("render: not written yet") }
-
-// Name returns a name for an object: a readable prefix made of role and parts, and a short hash of all of them, at most 63 bytes of
-// [a-z0-9-]. Different (role, parts) give different names, on every run and machine.
-func (e *Emitter) Name(role string, parts ...string) string { return Name(role, parts...) }
-
-// Name is the function behind [Emitter.Name], for references from one object to another.
-func Name(role string, parts ...string) string { panic("render: not written yet") }
 
 // An Assurance tells where a grant's limits are enforced and whether a compromised pod, which bypasses its sidecar, forges SNI and Host
 // and dials any address, can get round them.
@@ -111,13 +60,14 @@ type Result struct {
 	Losses      []Loss
 	Assumptions []Assumption
 	Assurances  []GrantAssurance
+	Inert       []*Grant      // allows that denies and boundaries leave nothing of: nothing says them, and nothing is lost
 	Layers      []LayerResult // one a renderer, in order of target
 }
 
 // A Loss is a grant, or part of it, that the objects do not say.
 type Loss struct {
 	Grant    *Grant
-	Target   string // the layer that cannot say it; several are joined by commas
+	Target   string // the layer that cannot say it; several are joined by commas, in order
 	Feature  Feature
 	Fidelity Fidelity // Narrower, or Wider where the caller accepted it
 	Why      string
@@ -139,22 +89,37 @@ type LayerResult struct {
 	Objects  int
 	Enforces []GrantID // said exactly here
 	Admits   []GrantID // let pass here, said exactly by another layer
+	Exempts  []*Grant  // what the layer leaves open besides
 }
 
-// A WideningError reports rules that take away and that the targets cannot say. There are no objects.
-type WideningError struct{ Losses []Loss }
-
-func (e *WideningError) Error() string { panic("render: not written yet") }
-
-// An UnaccountedError reports grants that a renderer neither emitted nor skipped: a mistake of the renderer.
-type UnaccountedError struct {
-	Target string
-	Grants []*Grant
+// String returns one line: the rule, what of it is lost, where, and why.
+func (l Loss) String() string {
+	var b strings.Builder
+	if p := l.Grant.At.String(); p != "" {
+		b.WriteString(p + ": ")
+	}
+	fmt.Fprintf(&b, "%s: %s in %s", l.Grant.says(), l.Fidelity, l.Target)
+	if l.Feature != "" {
+		fmt.Fprintf(&b, " (%s)", l.Feature)
+	}
+	b.WriteString(": " + l.Why)
+	if l.Accepted != "" {
+		b.WriteString("; accepted: " + l.Accepted)
+	}
+	return b.String()
 }
 
-func (e *UnaccountedError) Error() string { panic("render: not written yet") }
-
-// A StrictError reports the losses that made a strict rendering fail.
-type StrictError struct{ Losses []Loss }
-
-func (e *StrictError) Error() string { panic("render: not written yet") }
+// says returns the grant in words.
+func (g *Grant) says() string {
+	switch g.Kind {
+	case AllowGrant:
+		return fmt.Sprintf("rule %s allows %s", g.Rule, g.To)
+	case DenyGrant:
+		return fmt.Sprintf("rule %s denies %s", g.Rule, g.To)
+	case BoundaryGrant:
+		return fmt.Sprintf("boundary %s", g.Rule)
+	case BaselineGrant:
+		return "baseline"
+	}
+	return string(g.ID)
+}
