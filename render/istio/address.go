@@ -1,0 +1,111 @@
+package istio
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/render"
+)
+
+// maxInEntry is how many addresses, and how many ports, a ServiceEntry takes by its definition.
+const maxInEntry = 256
+
+// maxPrefixes limits the networks of one destination, each of which is a filter chain of every sidecar that may use it.
+const maxPrefixes = 1024
+
+// emitAddresses opens connections by address at the sidecars of the namespaces whose pods may make them.
+func (b *builder) emitAddresses(classes []render.AddressClass) error {
+	for _, c := range classes {
+		who, err := accountsOf(c.Sources)
+		if err != nil {
+			return err
+		}
+		whole, part, spelled := who.wholly(b.cluster)
+		b.spelled = b.spelled || spelled
+		part = b.refuse(c, part)
+		b.emitDirect(c, who, whole, render.Same)
+		b.emitDirect(c, who, part, render.Wider)
+	}
+	return nil
+}
+
+// refuse returns the namespaces of part that may be opened as a whole: those where another layer tells the pods apart for each grant. The
+// grants that have to do without a namespace are skipped.
+func (b *builder) refuse(c render.AddressClass, part scope) scope {
+	var open scope
+	skipped := map[*render.Grant]bool{}
+	for _, ns := range part.namespaces {
+		reaches := func(g *render.Grant) bool {
+			return slices.ContainsFunc(g.Source.Accounts, func(a accountSelector) bool { return inNamespace(a, ns) })
+		}
+		if !slices.ContainsFunc(c.Grants, func(g *render.Grant) bool { return reaches(g) && !g.Admit }) {
+			open.namespaces = append(open.namespaces, ns)
+			continue
+		}
+		for _, g := range c.Grants {
+			if reaches(g) && !skipped[g] {
+				skipped[g] = true
+				b.out.Skip(g, render.TCPByAddress, fmt.Sprintf("not all pods of namespace %s may, and sidecars tell none apart from the others by address", ns))
+			}
+		}
+	}
+	return open
+}
+
+// emitDirect writes the addresses of a class for the namespaces of a scope.
+func (b *builder) emitDirect(c render.AddressClass, who accounts, to scope, f render.Fidelity) {
+	if to.isZero() {
+		return
+	}
+	var grants []*render.Grant
+	for _, g := range c.Grants {
+		if to.all || slices.ContainsFunc(to.namespaces, func(ns string) bool {
+			return slices.ContainsFunc(g.Source.Accounts, func(a accountSelector) bool { return inNamespace(a, ns) })
+		}) {
+			grants = append(grants, g)
+			b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
+		}
+	}
+	var ports []*networking.ServicePort
+	for _, r := range c.Ports.Ranges() {
+		for port := int(r.First); port <= int(r.Last); port++ {
+			ports = append(ports, servicePort("TCP", uint16(port)))
+		}
+	}
+	for i, addresses := range chunk(addressTexts(c.Addresses), maxInEntry) {
+		for j, ports := range chunk(ports, maxInEntry) {
+			name := b.out.Name("egress-address", who.String(), c.Ports.String(), f.String(), strconv.Itoa(i), strconv.Itoa(j))
+			b.out.Emit(render.Object{
+				APIVersion: networkingV1, Kind: "ServiceEntry", Namespace: b.profile.Gateway.Namespace, Name: name,
+				Spec: &networking.ServiceEntry{
+					Hosts: []string{name + "." + directDomain}, Addresses: addresses, Ports: ports, ExportTo: to.exportTo(),
+					Location: networking.ServiceEntry_MESH_EXTERNAL, Resolution: networking.ServiceEntry_NONE,
+				},
+			}, f, grants...)
+		}
+	}
+}
+
+// chunk cuts a list into parts of n at most.
+func chunk[T any](list []T, n int) [][]T { return slices.Collect(slices.Chunk(list, n)) }
+
+// addressTexts returns the networks as Istio writes them: those of one address without a length, so that they get a listener of their own.
+func addressTexts(s match.Prefixes) []string {
+	var out []string
+	for _, p := range s.Prefixes() {
+		out = append(out, addressText(p))
+	}
+	return out
+}
+
+func addressText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}

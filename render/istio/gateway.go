@@ -1,0 +1,107 @@
+package istio
+
+import (
+	"fmt"
+	"strconv"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+	istiotype "istio.io/api/type/v1beta1"
+
+	"github.com/egresskit/egress/render"
+)
+
+const securityV1 = "security.istio.io/v1"
+
+// httpPort is the name of the gateway's port for HTTP, part of the names of its routes.
+const httpPort = "http"
+
+// emitGateway writes the gateway's servers, and the first gate at them.
+func (b *builder) emitGateway() {
+	gateway := &networking.Gateway{Selector: b.profile.Gateway.PodLabels}
+	server := func(name string, port Port, protocol, host string) {
+		gateway.Servers = append(gateway.Servers, &networking.Server{
+			Port:  &networking.Port{Number: uint32(port.Port), Name: name, Protocol: protocol},
+			Hosts: []string{"./" + host}, // only routes of this namespace
+			Tls:   &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_ISTIO_MUTUAL},
+		})
+	}
+	for _, classes := range byPort(b.tls) {
+		port := classes[0].Port
+		server(tlsSubset(port), b.profile.Gateway.TLS, "TLS", tlsMarker(port))
+	}
+	if len(b.http) > 0 {
+		server(httpPort, b.profile.Gateway.HTTP, "HTTPS", "*")
+	}
+	b.emit("networking.istio.io/v1", "Gateway", "egress-gateway", gateway)
+	b.emitGate()
+}
+
+// emit writes an object of the gateway's namespace that no grant is the reason of by itself.
+func (b *builder) emit(apiVersion, kind, role string, spec any, covers ...*render.Grant) {
+	b.out.Emit(render.Object{
+		APIVersion: apiVersion, Kind: kind, Namespace: b.profile.Gateway.Namespace, Name: b.out.Name(role), Spec: spec,
+	}, render.Same, covers...)
+}
+
+// gatewayName is how VirtualServices name the gateway.
+func (b *builder) gatewayName() string {
+	return b.profile.Gateway.Namespace + "/" + b.out.Name("egress-gateway")
+}
+
+// emitGate closes the gateway to all but sources of some name. For TLS this is not yet what decides; it keeps everybody else from having
+// anything looked at. It also holds the ports apart: a certificate that is good for TLS to some port is none for HTTP.
+func (b *builder) emitGate() {
+	gate := &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: security.AuthorizationPolicy_ALLOW}
+	for _, classes := range byPort(b.tls) {
+		var all []accountSelector
+		for _, c := range classes {
+			all = append(all, c.who.any...)
+		}
+		if len(all) == 0 {
+			continue
+		}
+		gate.Rules = append(gate.Rules, &security.Rule{
+			From: from(b.certs.gate(all), nil),
+			To:   []*security.Rule_To{{Operation: &security.Operation{Ports: []string{strconv.Itoa(int(b.profile.Gateway.TLS.TargetPort))}}}},
+			When: []*security.Condition{{Key: "connection.sni", Values: []string{tlsMarker(classes[0].Port)}}},
+		})
+	}
+	b.emit(securityV1, "AuthorizationPolicy", "egress-tls", gate, b.baseline...)
+}
+
+func (b *builder) gatewayPods() *istiotype.WorkloadSelector {
+	return &istiotype.WorkloadSelector{MatchLabels: b.profile.Gateway.PodLabels}
+}
+
+// emitBaseline closes the sidecars to everything that is not in the registry.
+func (b *builder) emitBaseline() {
+	b.out.Emit(render.Object{
+		APIVersion: networkingV1, Kind: "Sidecar", Namespace: b.profile.RootNamespace, Name: b.out.Name("egress-baseline"),
+		Spec: &networking.Sidecar{
+			Egress:                []*networking.IstioEgressListener{{Hosts: []string{"*/*"}}},
+			OutboundTrafficPolicy: &networking.OutboundTrafficPolicy{Mode: networking.OutboundTrafficPolicy_REGISTRY_ONLY},
+		},
+	}, render.Same, b.baseline...)
+	for _, g := range b.baseline {
+		b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
+	}
+}
+
+// assume says what must be true of the mesh.
+func (b *builder) assume() {
+	p := &b.profile
+	b.out.Assume("sidecars", fmt.Sprintf("every pod has an Istio sidecar of version %s or later, and trust domain %s", b.version, b.certs.trust))
+	b.out.Assume("tcp-only", "sidecars see TCP alone: something else keeps UDP and other protocols from leaving pods")
+	b.out.Assume("one-root-sidecar", fmt.Sprintf("no other Sidecar without a workload selector is in namespace %s, and none elsewhere sets an outbound traffic policy",
+		p.RootNamespace))
+	if len(b.tls)+len(b.http) > 0 {
+		b.out.Assume("gateway", fmt.Sprintf("the pods %s of namespace %s are proxies of version %s or later, behind service %s, whose ports %d and %d are for nothing else",
+			p.Gateway.PodLabels, p.Gateway.Namespace, b.version, p.Gateway.Service, p.Gateway.TLS.Port, p.Gateway.HTTP.Port))
+		b.out.Assume("gateway-namespace", fmt.Sprintf("namespace %s is the platform's own: who may write there may open the gateway", p.Gateway.Namespace))
+	}
+	b.out.Assume("names-are-ours", "nobody else exports ServiceEntries or VirtualServices for names and addresses outside")
+	if b.spelled {
+		b.out.Assume("namespaces-known", "the namespaces of the inventory, or without one those that policies name, are all there are; render again when there are more")
+	}
+}

@@ -1,0 +1,212 @@
+package istio
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+// lookupRoute is the name of the routes that the EnvoyFilter gives to the forward proxy.
+const lookupRoute = "egress-lookup"
+
+const (
+	maxRules      = 512 // of an AuthorizationPolicy, by its definition
+	maxOperations = 512 // of a rule
+)
+
+// emitHTTP writes where names of HTTP lead to, and who may ask for them.
+func (b *builder) emitHTTP() {
+	if len(b.http) == 0 {
+		return
+	}
+	b.emitNames(b.emitRules())
+}
+
+// emitRules writes the access rules of HTTP. It returns the classes that they cannot say, whose grants it skips.
+func (b *builder) emitRules() (refused map[*nameClass]bool) {
+	refused = map[*nameClass]bool{}
+	var rules []*security.Rule
+	var grants []*render.Grant
+	for _, classes := range byPort(b.http) {
+		tree := newNameTree(classes)
+		for _, c := range classes {
+			if c.Nobody() {
+				continue
+			}
+			rule, why := b.rule(c, tree)
+			if why != "" {
+				refused[c] = true
+				for _, g := range c.Grants {
+					b.out.Skip(g, render.SourceAccountGlob, why)
+				}
+				continue
+			}
+			rules = append(rules, rule...)
+			grants = append(grants, c.Grants...)
+		}
+	}
+	for i := 0; len(rules) > 0; i++ {
+		n := min(len(rules), maxRules)
+		b.out.Emit(render.Object{
+			APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Gateway.Namespace, Name: b.out.Name("egress-http", strconv.Itoa(i)),
+			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: security.AuthorizationPolicy_ALLOW, Rules: rules[:n]},
+		}, render.Same, unique(grants)...)
+		rules = rules[n:]
+	}
+	return refused
+}
+
+// rule returns the access rules for a class, or why there are none.
+func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why string) {
+	wanted, exact := spellOut(c.who.any, b.cluster.namespaces)
+	b.spelled = b.spelled || !exact
+	principals, unsaid := b.certs.principals(wanted)
+	if unsaid == nil {
+		var except []string
+		// What is excluded is never spelled out: later namespaces would be let in.
+		if except, unsaid = b.certs.principals(c.who.except); unsaid == nil {
+			var to []*security.Rule_To
+			operation := func(hosts []string, below []match.Pattern) {
+				to = append(to, &security.Rule_To{Operation: &security.Operation{
+					Hosts: withPort(hosts, c.Port), NotHosts: withPort(patternTexts(below), c.Port),
+					Ports: []string{strconv.Itoa(int(b.profile.Gateway.HTTP.TargetPort))},
+				}})
+			}
+			names, _ := split(c.Patterns)
+			if len(names) > 0 {
+				operation(names, nil)
+			}
+			for _, p := range c.Patterns {
+				if p.Kind() != match.Exact {
+					operation([]string{p.String()}, tree.carved(p))
+				}
+			}
+			for len(to) > 0 {
+				n := min(len(to), maxOperations)
+				rules = append(rules, &security.Rule{
+					From: from(principals, except), To: to[:n],
+					When: []*security.Condition{{Key: "request.headers[" + portHeader + "]", Values: []string{strconv.Itoa(int(c.Port))}}},
+				})
+				to = to[n:]
+			}
+			return rules, ""
+		}
+	}
+	return nil, fmt.Sprintf("AuthorizationPolicy says globs that are a prefix, and %s is not", unsaid)
+}
+
+// withPort returns the hosts as Host headers say them, which may have the port.
+func withPort(hosts []string, port uint16) []string {
+	var out []string
+	for _, h := range hosts {
+		out = append(out, h, fmt.Sprintf("%s:%d", h, port))
+	}
+	return out
+}
+
+func patternTexts(ps []match.Pattern) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = p.String()
+	}
+	return out
+}
+
+// A namePort is where one port of a name leads to.
+type namePort struct {
+	port     uint16
+	grants   []*render.Grant
+	original *policy.TLSOrigination // nil: as the application speaks
+}
+
+// emitNames writes the routes and destinations of the names of HTTP, which several classes hold when they have several ports.
+func (b *builder) emitNames(refused map[*nameClass]bool) {
+	ports := map[string][]namePort{}
+	var order []match.Pattern
+	for _, c := range b.http {
+		if c.Nobody() || refused[c] {
+			continue
+		}
+		for _, p := range c.Patterns {
+			if b.profile.unsayable(p) != "" {
+				continue
+			}
+			if ports[p.String()] == nil {
+				order = append(order, p)
+			}
+			ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS})
+		}
+	}
+	slices.SortFunc(order, match.Pattern.Compare)
+	for _, p := range order {
+		b.emitName(p, ports[p.String()])
+	}
+	if slices.ContainsFunc(order, func(p match.Pattern) bool { return p.Kind() != match.Exact }) {
+		b.emitStub(b.out.Name("egress-lookup"), lookupHost, []*networking.ServicePort{servicePort("HTTP", 80)}, []string{"."})
+	}
+}
+
+func (b *builder) emitName(p match.Pattern, ports []namePort) {
+	name := b.out.Name("egress-http", p.String())
+	var grants []*render.Grant
+	route := &networking.VirtualService{Hosts: []string{p.String()}, Gateways: []string{b.gatewayName()}, ExportTo: []string{"."}}
+	entry := &networking.ServiceEntry{
+		Hosts: []string{p.String()}, ExportTo: []string{"."}, Location: networking.ServiceEntry_MESH_EXTERNAL, Resolution: networking.ServiceEntry_DNS,
+	}
+	rule := &networking.DestinationRule{Host: p.String(), ExportTo: []string{"."}, TrafficPolicy: &networking.TrafficPolicy{}}
+	for _, port := range ports {
+		grants = append(grants, port.grants...)
+		out := &networking.HTTPRoute{
+			Match: []*networking.HTTPMatchRequest{{
+				Headers: map[string]*networking.StringMatch{portHeader: {MatchType: &networking.StringMatch_Exact{Exact: strconv.Itoa(int(port.port))}}},
+				// Access rules look at the end of a Host header, and routes at what is before its last colon. Only where it is a name
+				// and at most the port do they look at the same.
+				Authority: &networking.StringMatch{MatchType: &networking.StringMatch_Regex{Regex: fmt.Sprintf("[-._0-9A-Za-z]+(:%d)?", port.port)}},
+			}},
+			Headers: &networking.Headers{Request: &networking.Headers_HeaderOperations{Remove: []string{portHeader}}},
+			Route: []*networking.HTTPRouteDestination{{Destination: &networking.Destination{
+				Host: p.String(), Port: &networking.PortSelector{Number: uint32(port.port)},
+			}}},
+		}
+		if p.Kind() != match.Exact {
+			out.Name = lookupRoute
+			out.Route[0].Destination = &networking.Destination{Host: lookupHost, Port: &networking.PortSelector{Number: 80}}
+		}
+		route.Http = append(route.Http, out)
+		at := servicePort("HTTP", port.port)
+		if o := port.original; o != nil {
+			at.TargetPort = uint32(o.Port)
+			rule.TrafficPolicy.PortLevelSettings = append(rule.TrafficPolicy.PortLevelSettings, &networking.TrafficPolicy_PortTrafficPolicy{
+				Port: &networking.PortSelector{Number: uint32(port.port)}, Tls: b.origination(p.String(), o),
+			})
+		}
+		entry.Ports = append(entry.Ports, at)
+	}
+	grants = unique(grants)
+	emit := func(kind string, spec any) {
+		b.out.Emit(render.Object{APIVersion: networkingV1, Kind: kind, Namespace: b.profile.Gateway.Namespace, Name: name, Spec: spec}, render.Same, grants...)
+	}
+	emit("VirtualService", route)
+	if p.Kind() == match.Exact {
+		emit("ServiceEntry", entry)
+		if len(rule.TrafficPolicy.PortLevelSettings) > 0 {
+			emit("DestinationRule", rule)
+		}
+	}
+}
+
+func (b *builder) origination(name string, o *policy.TLSOrigination) *networking.ClientTLSSettings {
+	tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, Sni: name, SubjectAltNames: []string{name}}
+	if o.Mode == policy.MutualTLS {
+		tls.Mode, tls.CredentialName = networking.ClientTLSSettings_MUTUAL, o.CredentialName
+		b.out.Assume("credential", fmt.Sprintf("namespace %s has the secrets with the certificates of rules that originate mutual TLS", b.profile.Gateway.Namespace))
+	}
+	return tls
+}

@@ -1,0 +1,196 @@
+package istio
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+// A Renderer writes Istio's objects. It is immutable and safe for concurrent use.
+type Renderer struct {
+	profile Profile
+	version version
+	certs   certificates
+}
+
+// New returns a renderer for a profile, which it copies. The error is a policy.Diagnostics.
+func New(p Profile) (*Renderer, error) {
+	if err := p.Validate().Err(); err != nil {
+		return nil, err
+	}
+	p = p.clone()
+	v, _ := parseVersion(p.Version)
+	trust, err := identity.NewTrustDomains(p.TrustDomain, p.TrustAliases...)
+	return &Renderer{p, v, certificates{trust}}, err
+}
+
+// Profile returns a copy of the renderer's profile.
+func (r *Renderer) Profile() Profile { return r.profile.clone() }
+
+// Target returns "istio".
+func (r *Renderer) Target() string { return "istio" }
+
+// Features returns what the target can say. Names are looked up at the gateway, where no rule asks for the address, and connections by
+// address leave without a look at names: so neither takes from the other.
+func (r *Renderer) Features() render.Features {
+	return render.Features{
+		render.HostExact:          render.Same,
+		render.HostSubdomains:     render.Same,
+		render.TLSByName:          render.Same,
+		render.HTTPByName:         render.Same,
+		render.TCPByAddress:       render.Same,
+		render.OriginateSimpleTLS: render.Same,
+		render.OriginateMutualTLS: render.Same,
+		render.SourceEveryone:     render.Same,
+		render.SourceAccounts:     render.Same,
+		render.SourceAccountGlob:  render.Same,
+		render.Baseline:           render.Same,
+	}
+}
+
+// Refine judges what features alone do not tell: see [render.Refiner].
+func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, lost render.Feature, why string) {
+	if len(g.To.Hosts) == 0 {
+		return r.refineAddresses(g)
+	}
+	for _, h := range g.To.Hosts {
+		shape := render.HostExact
+		if h.Kind() == match.Subdomains {
+			shape = render.HostSubdomains
+		}
+		if why := r.profile.unsayable(h); why != "" {
+			return 0, shape, why
+		}
+		if g.To.Protocol == policy.HTTP && shape == render.HostSubdomains {
+			switch {
+			case g.To.OriginateTLS != nil:
+				return 0, shape, "the gateway looks up names below a wildcard as they come, and originates TLS only to names that it knows"
+			case !g.To.Ports.Equal(match.PortsOf(80)):
+				return 0, shape, "the gateway looks up names below a wildcard as they come, and connects to port 80 alone"
+			}
+		}
+	}
+	if g.To.Protocol == policy.HTTP {
+		for _, a := range g.Source.Accounts {
+			if isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
+				return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs that are a prefix, and %q is not", a.ServiceAccount)
+			}
+		}
+		for _, port := range serverFirst {
+			if g.To.Ports.Contains(port) {
+				return 0, render.HTTPByName, fmt.Sprintf("Istio takes port %d for a protocol whose server speaks first", port)
+			}
+		}
+	}
+	return render.Same, "", ""
+}
+
+// serverFirst are ports on which Istio does not look for HTTP beside other protocols: SMTP, DNS, MySQL, MongoDB.
+var serverFirst = [...]uint16{25, 53, 3306, 27017}
+
+func (r *Renderer) refineAddresses(g *render.Grant) (f render.Fidelity, lost render.Feature, why string) {
+	if n := len(g.To.Addresses.Prefixes()); n > maxPrefixes {
+		return 0, render.TCPByAddress, fmt.Sprintf("%d networks, and each would be a filter chain of every sidecar; the limit is %d", n, maxPrefixes)
+	}
+	for _, a := range g.Source.Accounts {
+		if a.ServiceAccount != "" {
+			return render.Wider, render.TCPByAddress, "connections by address leave from the sidecar, whose configuration can be told apart by namespace alone"
+		}
+	}
+	return render.Same, "", ""
+}
+
+// emitter is what a builder needs of a *render.Emitter.
+type emitter interface {
+	Emit(o render.Object, f render.Fidelity, covers ...*render.Grant)
+	Skip(g *render.Grant, f render.Feature, why string)
+	Assume(code, text string)
+	Assure(g *render.Grant, a render.Assurance)
+	Name(role string, parts ...string) string
+}
+
+// Render implements [render.Renderer].
+func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
+	b := builder{Renderer: r, out: out, cluster: known{p.Namespaces(), p.Inventory() != nil}}
+	for g := range p.Grants() {
+		if g.Kind == render.BaselineGrant {
+			b.baseline = append(b.baseline, g)
+		}
+	}
+	return b.build(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
+}
+
+// A builder makes the objects of one plan.
+type builder struct {
+	*Renderer
+	out      emitter
+	cluster  known
+	baseline []*render.Grant
+
+	tls, http []*nameClass // by port, then in canonical order
+	spelled   bool         // something holds for the namespaces that are known, and not for later ones
+}
+
+func (b *builder) build(tls, http []render.NameClass, addresses []render.AddressClass) error {
+	var err error
+	if b.tls, err = b.nameClasses(tls, "tls"); err != nil {
+		return err
+	}
+	if b.http, err = b.nameClasses(http, "http"); err != nil {
+		return err
+	}
+	b.emitBaseline()
+	if len(b.tls)+len(b.http) > 0 {
+		b.emitClients()
+		b.emitGateway()
+		b.emitSink()
+		b.emitHTTP()
+		if err := b.emitEnvoyFilter(); err != nil {
+			return err
+		}
+		for _, c := range slices.Concat(b.tls, b.http) {
+			for _, g := range c.Grants {
+				b.out.Assure(g, atGateway)
+			}
+		}
+	}
+	if err := b.emitAddresses(addresses); err != nil {
+		return err
+	}
+	b.assume()
+	return nil
+}
+
+func (b *builder) nameClasses(classes []render.NameClass, kind string) ([]*nameClass, error) {
+	var out []*nameClass
+	for _, c := range classes {
+		who, err := accountsOf(c.Sources)
+		if err != nil {
+			return nil, err
+		}
+		parts := []string{cmp.Or(who.String(), "nobody")}
+		if c.OriginateTLS != nil {
+			parts = append(parts, c.OriginateTLS.String())
+		}
+		out = append(out, &nameClass{c, b.out.Name(fmt.Sprintf("%s-%d", kind, c.Port), parts...), who})
+	}
+	return out, nil
+}
+
+// byPort returns the classes of each port, in order.
+func byPort(classes []*nameClass) [][]*nameClass {
+	var out [][]*nameClass
+	for _, c := range classes {
+		if n := len(out); n > 0 && out[n-1][0].Port == c.Port {
+			out[n-1] = append(out[n-1], c)
+		} else {
+			out = append(out, []*nameClass{c})
+		}
+	}
+	return out
+}

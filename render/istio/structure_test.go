@@ -1,0 +1,239 @@
+package istio
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+	"pgregory.net/rapid"
+
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+// fataler is what tests of tables and of properties have in common.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// checkStructure holds objects to what Istio takes without a word, or refuses as a whole.
+func checkStructure(t fataler, objects []render.Object) {
+	t.Helper()
+	ids := map[string]bool{}
+	services := map[string]bool{}
+	for _, o := range objects {
+		id := o.Kind + "/" + o.Namespace + "/" + o.Name
+		if ids[id] {
+			t.Fatalf("%s is there twice", id)
+		}
+		ids[id] = true
+		if e, ok := o.Spec.(*networking.ServiceEntry); ok {
+			checkEntry(t, id, e)
+			for _, h := range e.Hosts {
+				if services[h] {
+					t.Fatalf("host %s has two entries", h)
+				}
+				services[h] = true
+			}
+		}
+	}
+	var steered []match.Pattern
+	for _, o := range objects {
+		id := o.Kind + "/" + o.Name
+		switch spec := o.Spec.(type) {
+		case *networking.VirtualService:
+			for _, r := range spec.Tls {
+				for _, m := range r.Match {
+					if sub := slices.DeleteFunc(slices.Clone(m.SniHosts), func(h string) bool { return slices.Contains(spec.Hosts, h) }); len(sub) > 0 {
+						t.Fatalf("%s: %v are not among its hosts", id, sub)
+					}
+				}
+			}
+			for _, h := range spec.Hosts {
+				if spec.Gateways[0] == "mesh" && !services[h] {
+					steered = append(steered, match.MustParsePattern(h))
+				}
+			}
+		case *networking.EnvoyFilter:
+			checkListeners(t, spec)
+		case *security.AuthorizationPolicy:
+			if len(spec.Rules) > maxRules {
+				t.Fatalf("%s has %d rules", id, len(spec.Rules))
+			}
+			for _, r := range spec.Rules {
+				for _, to := range r.To {
+					if len(to.Operation.Ports) != 1 {
+						t.Fatalf("%s: a rule for all ports lets a certificate for TLS pass for HTTP", id)
+					}
+				}
+			}
+		}
+	}
+	// Of two VirtualServices for one name Istio takes one, and reports those that overlap.
+	for i, p := range steered {
+		for _, q := range steered[:i] {
+			if p.Overlaps(q) {
+				t.Fatalf("%s and %s are steered both", p, q)
+			}
+		}
+	}
+}
+
+func checkEntry(t fataler, id string, e *networking.ServiceEntry) {
+	t.Helper()
+	ports := map[uint32]bool{}
+	names := map[string]bool{}
+	for _, p := range e.Ports {
+		if ports[p.Number] || names[p.Name] {
+			t.Fatalf("%s has port %d %s twice", id, p.Number, p.Name)
+		}
+		ports[p.Number], names[p.Name] = true, true
+		if p.Protocol == "TCP" && len(e.Addresses) == 0 {
+			t.Fatalf("%s: TCP without addresses takes every address", id)
+		}
+	}
+	if len(e.Hosts) > 256 || len(e.Addresses) > 256 || len(e.Ports) > 256 || len(e.Ports) == 0 {
+		t.Fatalf("%s has %d hosts, %d addresses, %d ports", id, len(e.Hosts), len(e.Addresses), len(e.Ports))
+	}
+	if e.Resolution == networking.ServiceEntry_NONE && len(e.Addresses) == 0 {
+		t.Fatalf("%s: without resolution and addresses, a name leads to any address", id)
+	}
+	if len(e.ExportTo) == 0 {
+		t.Fatalf("%s is exported to all by saying nothing", id)
+	}
+}
+
+// checkListeners holds the listeners to what Envoy refuses: two chains for one server name, or chains without a condition.
+func checkListeners(t fataler, f *networking.EnvoyFilter) {
+	t.Helper()
+	for _, p := range f.ConfigPatches {
+		if p.ApplyTo != networking.EnvoyFilter_LISTENER {
+			continue
+		}
+		seen := map[any]bool{}
+		names := map[any]bool{}
+		for _, c := range p.Patch.Value.AsMap()["filter_chains"].([]any) {
+			chain := c.(fields)
+			if names[chain["name"]] {
+				t.Fatalf("chain %v is there twice", chain["name"])
+			}
+			names[chain["name"]] = true
+			at := chain["filter_chain_match"].(fields)
+			if at["transport_protocol"] != "tls" || len(at["server_names"].([]any)) == 0 {
+				t.Fatalf("chain %v takes what has no name", chain["name"])
+			}
+			for _, name := range at["server_names"].([]any) {
+				if seen[name] {
+					t.Fatalf("server name %v is there twice", name)
+				}
+				seen[name] = true
+			}
+		}
+	}
+}
+
+func build(t fataler, r *Renderer, cluster known, tls, http []render.NameClass, addresses []render.AddressClass) *recorder {
+	t.Helper()
+	rec := newRecorder()
+	b := builder{Renderer: r, out: rec, cluster: cluster, baseline: []*render.Grant{{ID: "baseline", Kind: render.BaselineGrant}}}
+	if err := b.build(tls, http, addresses); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return rec
+}
+
+func defaultRenderer(t testing.TB) *Renderer {
+	t.Helper()
+	r, err := New(DefaultProfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// drawClasses draws a partition of some names for each of two ports, which protocols may share.
+func drawClasses(t *rapid.T, protocol policy.Protocol) []render.NameClass {
+	var out []render.NameClass
+	for _, port := range []uint16{80, 443} {
+		if !rapid.Bool().Draw(t, fmt.Sprintf("%s on port %d", protocol, port)) {
+			continue
+		}
+		for i, c := range someClasses(t) {
+			from := rapid.SampledFrom([]string{"", "*/*", "a/*", "a/x b/y", "a*/*", "*/x"}).Draw(t, "from")
+			class := names(protocol, port, strings.Join(patternTexts(c.Patterns), " "), cmp.Or(from, "a/x"), rapid.SampledFrom([]string{"", "b/*", "b/x*"}).Draw(t, "except"))
+			if from == "" {
+				class.Sources, class.Grants = render.SourceSet{}, nil
+			}
+			// Classes of one port have different sources.
+			class.Sources.Any = append(class.Sources.Any, sources(fmt.Sprintf("only/%d", i))[:min(1, len(class.Sources.Any))]...)
+			if from != "" || !slices.ContainsFunc(out, func(o render.NameClass) bool { return o.Port == port && o.Sources.Nobody() }) {
+				out = append(out, class)
+			}
+		}
+	}
+	return out
+}
+
+func TestStructure(t *testing.T) {
+	r := defaultRenderer(t)
+	rapid.Check(t, func(t *rapid.T) {
+		tls, http := drawClasses(t, policy.TLS), drawClasses(t, policy.HTTP)
+		rec := build(t, r, known{[]string{"a", "ab", "b"}, rapid.Bool().Draw(t, "inventory")}, tls, http, nil)
+		checkStructure(t, rec.objects)
+		for _, c := range slices.Concat(tls, http) {
+			for _, g := range c.Grants {
+				if rec.said[g] != render.Same && rec.skipped[g] == "" {
+					t.Fatalf("%s is neither said nor skipped", g.ID)
+				}
+				if rec.assured[g].Holds != render.WithPacketFilter {
+					t.Fatalf("%s is not checked at the gateway", g.ID)
+				}
+			}
+		}
+	})
+}
+
+// TestLarge builds more than fits into one object of each kind.
+func TestLarge(t *testing.T) {
+	r := defaultRenderer(t)
+	var tls, http []render.NameClass
+	for i := range 600 {
+		from := fmt.Sprintf("ns-%d/a", i)
+		tls = append(tls, names(policy.TLS, 443, fmt.Sprintf("a%d.example.com b%d.example.com *.w%d.example.com", i, i, i), from, ""))
+		http = append(http, names(policy.HTTP, 80, fmt.Sprintf("h%d.example.com", i), from, ""))
+	}
+	var many []string
+	for i := range 2000 {
+		many = append(many, fmt.Sprintf("m%d.example.net", i))
+	}
+	tls = append(tls, names(policy.TLS, 443, strings.Join(many, " "), "*/*", ""))
+	rec := build(t, r, known{}, tls, http, nil)
+	checkStructure(t, rec.objects)
+
+	// One more name changes no object but the one it is in, and the EnvoyFilter, whose other chains stay.
+	before := specs(rec)
+	tls[len(tls)-1] = names(policy.TLS, 443, strings.Join(append(many, "new.example.net"), " "), "*/*", "")
+	changed := 0
+	for id, text := range specs(build(t, r, known{}, tls, http, nil)) {
+		if before[id] != text {
+			changed++
+		}
+	}
+	if changed != 2 {
+		t.Errorf("one more name changes %d objects, want 2", changed)
+	}
+}
+
+func specs(rec *recorder) map[string]string {
+	out := map[string]string{}
+	for _, o := range rec.objects {
+		out[o.Kind+"/"+o.Name] = fmt.Sprint(o.Spec)
+	}
+	return out
+}
