@@ -8,7 +8,7 @@ import (
 )
 
 // Decisions that run while engines are swapped come from one engine or the other. The race detector watches.
-func TestLiveSwapsWhileDeciding(t *testing.T) {
+func TestLiveSwapsConcurrently(t *testing.T) {
 	open := compile(t, []*policy.Policy{with(func(*policy.Policy, *policy.Source, *policy.Rule) {})})
 	shut := compile(t, nil)
 	r := request("shop", "a", "www.foo.com")
