@@ -15,6 +15,7 @@ type Mesh struct {
 	Sidecars []*walk.Proxy // of the workloads
 	Gateways []*walk.Proxy
 	network  walk.Network
+	ztunnel  *ztunnel // with ambient mode, instead of sidecars
 }
 
 // NewMesh returns the mesh of w with objs applied. An error joins what Pilot does not read and what Envoy is known to refuse.
@@ -33,7 +34,13 @@ func (p *Pilot) Mesh() (*Mesh, error) {
 	w := p.world
 	m := &Mesh{World: w, network: walk.Network{Proxies: map[netip.Addr]*walk.Proxy{}, Services: map[netip.AddrPort]netip.AddrPort{}}}
 	var errs []error
+	if w.Ambient {
+		m.ztunnel = newZtunnel(p)
+	}
 	for i := range w.Workloads {
+		if w.Ambient {
+			break
+		}
 		proxy, err := walk.NewProxy(p.Sidecar(i))
 		m.Sidecars = append(m.Sidecars, proxy)
 		errs = append(errs, err)
@@ -47,14 +54,22 @@ func (p *Pilot) Mesh() (*Mesh, error) {
 			m.network.Services[netip.AddrPortFrom(w.ServiceIP(i), port.Number)] = netip.AddrPortFrom(w.GatewayIP(i), port.Target)
 		}
 	}
+	for i := range w.Waypoints {
+		proxy, err := walk.NewProxy(p.Waypoint(i))
+		errs = append(errs, err)
+		m.network.Proxies[w.WaypointIP(i)] = proxy
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Honest follows a connection of the i-th workload's application through its sidecar.
+// Honest follows a connection of the i-th workload's application through its sidecar or, in ambient mode, ztunnel.
 func (m *Mesh) Honest(i int, to netip.AddrPort, b walk.Bytes) (walk.Outcome, error) {
+	if m.World.Ambient {
+		return m.captured(i, to, b)
+	}
 	return m.network.Captured(m.Sidecars[i], m.World.WorkloadIP(i), to, b)
 }
 

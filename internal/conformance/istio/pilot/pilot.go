@@ -44,6 +44,12 @@ func Run(w *world.World, objs []*objects.Object, f func(*Pilot) error) error {
 	if err != nil {
 		return err
 	}
+	if w.Ambient {
+		if objs, err = settle(w, objs); err != nil {
+			return err
+		}
+		defer enableAmbient()()
+	}
 	options, err := fakeOptions(w, append(background, objs...))
 	if err != nil {
 		return err
@@ -73,14 +79,14 @@ func fakeOptions(w *world.World, objs []*objects.Object) (xds.FakeOptions, error
 	out := xds.FakeOptions{MeshConfig: m}
 	for _, o := range objs {
 		// Istio's own kinds go to its configuration store and all others to the API server, where the controller for Gateway API finds
-		// them. That controller asks the API server for service entries too.
+		// them. That controller asks the API server for service entries too, and ambient mode for everything.
 		c, err := istioConfig(o)
 		if err != nil {
 			return xds.FakeOptions{}, fmt.Errorf("%s %s/%s: %w", o.GetKind(), o.GetNamespace(), o.GetName(), err)
 		}
 		if c != nil {
 			out.Configs = append(out.Configs, *c)
-			if o.GetKind() != "ServiceEntry" {
+			if o.GetKind() != "ServiceEntry" && !w.Ambient {
 				continue
 			}
 		}

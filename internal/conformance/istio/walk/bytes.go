@@ -20,11 +20,12 @@ type TLS struct {
 
 // HTTP is a request in plain text.
 type HTTP struct {
-	Authority string // with the port when the client sends one
-	Method    string // empty: GET
-	Path      string // empty: /
-	Headers   map[string]string
-	HTTP2     bool // HTTP/2 by prior knowledge
+	Authority string            // with the port when the client sends one
+	Method    string            // empty: GET
+	Path      string            // empty: /
+	Headers   map[string]string // by name in lower case
+	HTTP2     bool              // HTTP/2 by prior knowledge
+	Tunnel    Bytes             // with CONNECT: what is sent through the tunnel
 }
 
 // Raw is bytes of no protocol that a proxy recognises.
@@ -41,7 +42,12 @@ func (t TLS) String() string {
 	return s + ")"
 }
 
-func (h HTTP) String() string { return fmt.Sprintf("HTTP(%s %s%s)", h.method(), h.Authority, h.path()) }
+func (h HTTP) String() string {
+	if h.Tunnel != nil {
+		return fmt.Sprintf("HTTP(CONNECT %s %v)", h.Authority, h.Tunnel)
+	}
+	return fmt.Sprintf("HTTP(%s %s%s)", h.method(), h.Authority, h.path())
+}
 
 func (Raw) String() string { return "bytes" }
 

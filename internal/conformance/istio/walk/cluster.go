@@ -157,8 +157,12 @@ func forwardProxyTargets(c *conn, cl *clusterv3.Cluster, d *dfpclusterv3.Cluster
 	}
 	host, port := c.forwardHost, c.forwardPort
 	if req != nil {
+		socket, _, err := upstreamSocket(cl, target{})
+		if err != nil {
+			return nil, err
+		}
 		defaultPort := uint16(80)
-		if cl.GetTransportSocket() != nil || len(cl.GetTransportSocketMatches()) > 0 {
+		if _, ok := socket.(*tlsv3.UpstreamTlsContext); ok {
 			defaultPort = 443
 		}
 		host, port = forwardTarget(req, defaultPort)
@@ -177,22 +181,16 @@ func forwardProxyTargets(c *conn, cl *clusterv3.Cluster, d *dfpclusterv3.Cluster
 
 // send opens the connection to one endpoint and follows it.
 func (j *journey) send(c *conn, cl *clusterv3.Cluster, t target, req *HTTP) error {
-	socket, err := upstreamSocket(cl, t)
+	socket, handsOver, err := upstreamSocket(cl, t)
 	if err != nil {
 		return err
 	}
 	shared := filterState{}
-	if in, ok := socket.(*internalupstreamv3.InternalUpstreamTransport); ok {
-		if err := only(in, "transport_socket", "passthrough_metadata"); err != nil {
-			return err
-		}
+	if handsOver && t.internal != "" {
 		if key := c.state.unpoolable(); key != "" && !cl.GetConnectionPoolPerDownstreamConnection() {
 			return unknown("filter state %q is handed to cluster %s and is not hashable: one client's connection may serve another", key, cl.GetName())
 		}
 		shared = c.state.handed()
-		if socket, err = unpack(in.GetTransportSocket().GetTypedConfig()); err != nil {
-			return err
-		}
 	}
 	b := c.bytes
 	switch s := socket.(type) {
@@ -223,18 +221,31 @@ func (j *journey) send(c *conn, cl *clusterv3.Cluster, t target, req *HTTP) erro
 }
 
 // upstreamSocket returns the transport socket for an endpoint, nil for plain text: the first match that the endpoint's metadata has all
-// values of, else the cluster's own.
-func upstreamSocket(cl *clusterv3.Cluster, t target) (proto.Message, error) {
+// values of, else the cluster's own. handsOver reports whether an internal listener gets to know what filters know of the connection.
+func upstreamSocket(cl *clusterv3.Cluster, t target) (socket proto.Message, handsOver bool, err error) {
+	chosen := cl.GetTransportSocket()
 	for _, m := range cl.GetTransportSocketMatches() {
 		fits := true
 		for k, v := range m.GetMatch().GetFields() {
 			fits = fits && proto.Equal(t.labels.GetFields()[k], v)
 		}
 		if fits {
-			return unpack(m.GetTransportSocket().GetTypedConfig())
+			chosen = m.GetTransportSocket()
+			break
 		}
 	}
-	return unpack(cl.GetTransportSocket().GetTypedConfig())
+	if socket, err = unpack(chosen.GetTypedConfig()); err != nil {
+		return nil, false, err
+	}
+	in, ok := socket.(*internalupstreamv3.InternalUpstreamTransport)
+	if !ok {
+		return socket, false, nil
+	}
+	if err := only(in, "transport_socket", "passthrough_metadata"); err != nil {
+		return nil, false, err
+	}
+	socket, err = unpack(in.GetTransportSocket().GetTypedConfig())
+	return socket, true, err
 }
 
 // upstreamSNI returns the server name that a proxy asks an upstream for.

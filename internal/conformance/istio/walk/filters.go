@@ -81,10 +81,10 @@ func (r *filterRun) each(filters []proto.Message, call func(proto.Message) error
 func (r *filterRun) onNewConnection(f proto.Message) error {
 	switch f := f.(type) {
 	case *setstatev3.Config:
-		if err := r.conn.state.set(f.GetOnNewConnection(), r.conn); err != nil || r.handshake {
+		if err := r.conn.state.set(f.GetOnNewConnection(), subject{conn: r.conn}); err != nil || r.handshake {
 			return err
 		}
-		return r.conn.state.set(f.GetOnDownstreamTlsHandshake(), r.conn)
+		return r.conn.state.set(f.GetOnDownstreamTlsHandshake(), subject{conn: r.conn})
 	case *snidfpv3.FilterConfig:
 		if err := only(f, "dns_cache_config", "port_value", "save_upstream_address"); err != nil {
 			return err
@@ -103,7 +103,7 @@ func (r *filterRun) onNewConnection(f proto.Message) error {
 func (r *filterRun) onHandshake(f proto.Message) error {
 	switch f := f.(type) {
 	case *setstatev3.Config:
-		return r.conn.state.set(f.GetOnDownstreamTlsHandshake(), r.conn)
+		return r.conn.state.set(f.GetOnDownstreamTlsHandshake(), subject{conn: r.conn})
 	case *tcpproxyv3.TcpProxy:
 		if f.GetUpstreamConnectMode() == tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE {
 			r.snapshot = r.conn.state
@@ -115,7 +115,7 @@ func (r *filterRun) onHandshake(f proto.Message) error {
 func (r *filterRun) onData(f proto.Message) error {
 	switch f := f.(type) {
 	case *setstatev3.Config:
-		return r.conn.state.set(f.GetOnDownstreamData(), r.conn)
+		return r.conn.state.set(f.GetOnDownstreamData(), subject{conn: r.conn})
 	case *snidfpv3.FilterConfig:
 		return nil
 	case *rbacv3.RBAC:

@@ -13,6 +13,7 @@ import (
 	httpdfpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/dynamic_forward_proxy/v3"
 	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	httpsetstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 )
 
@@ -44,6 +45,11 @@ func (j *journey) http(c *conn, m *hcmv3.HttpConnectionManager) error {
 			return deny("no routes %q", name)
 		}
 	}
+	if req.method() == "CONNECT" && !accepts(m.GetUpgradeConfigs(), "CONNECT") {
+		return deny("%s does not accept CONNECT (403)", c.proxy.name())
+	}
+	request := *c // what filters set for a request stays with it
+	c = &request
 	// The route is chosen before the filters run, since they may have settings of it; nothing here lets them choose another.
 	host, route, err := j.route(c, routes, &req)
 	if err != nil {
@@ -70,6 +76,13 @@ func (j *journey) http(c *conn, m *hcmv3.HttpConnectionManager) error {
 				return err
 			}
 			// The filter resolves ahead what the forward proxy's cluster would look up itself.
+		case *httpsetstatev3.Config:
+			if err := only(msg, "on_request_headers"); err != nil {
+				return err
+			}
+			if err := c.state.set(msg.GetOnRequestHeaders(), subject{conn: c, req: &req}); err != nil {
+				return err
+			}
 		case *routerv3.Router:
 			return j.act(c, route, &req, host, routes)
 		case *xdstypev3.TypedStruct:
@@ -83,6 +96,12 @@ func (j *journey) http(c *conn, m *hcmv3.HttpConnectionManager) error {
 		}
 	}
 	return unknown("HTTP filters without a router")
+}
+
+func accepts(upgrades []*hcmv3.HttpConnectionManager_UpgradeConfig, kind string) bool {
+	return slices.ContainsFunc(upgrades, func(u *hcmv3.HttpConnectionManager_UpgradeConfig) bool {
+		return u.GetUpgradeType() == kind && (u.GetEnabled() == nil || u.GetEnabled().GetValue())
+	})
 }
 
 // harmlessHTTPFilters are those that observe, or that do nothing without settings in a route (such settings are unknown).
@@ -169,11 +188,17 @@ func splitPort(authority string) (host string, port uint16, ok bool) {
 }
 
 func matchRoute(m *routev3.RouteMatch, req *HTTP) (bool, error) {
-	if err := only(m, "prefix", "path", "path_separated_prefix", "safe_regex", "case_sensitive", "headers"); err != nil {
+	if err := only(m, "prefix", "path", "path_separated_prefix", "safe_regex", "connect_matcher", "case_sensitive", "headers"); err != nil {
 		return false, err
 	}
-	if req.method() == "CONNECT" {
-		return false, nil // only connect_matcher takes it
+	headers := func() (bool, error) {
+		return allOf(m.GetHeaders(), func(h *routev3.HeaderMatcher) (bool, error) { return matchHeader(h, req) })
+	}
+	if connect := m.GetConnectMatcher() != nil; connect || req.method() == "CONNECT" {
+		if !connect || req.method() != "CONNECT" {
+			return false, nil
+		}
+		return headers()
 	}
 	path, err := plainPath(req)
 	if err != nil {
@@ -200,7 +225,7 @@ func matchRoute(m *routev3.RouteMatch, req *HTTP) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	return allOf(m.GetHeaders(), func(h *routev3.HeaderMatcher) (bool, error) { return matchHeader(h, req) })
+	return headers()
 }
 
 // plainPath returns the path of a request without its query. Paths that the proxy might normalise are unknown.
@@ -246,6 +271,16 @@ func (j *journey) act(c *conn, r *routev3.Route, req *HTTP, host *routev3.Virtua
 			if err := req.change(ch); err != nil {
 				return err
 			}
+		}
+		if req.method() == "CONNECT" {
+			// With connect_config the proxy ends the tunnel and sends on what comes through it.
+			if u := a.Route.GetUpgradeConfigs(); len(u) != 1 || u[0].GetUpgradeType() != "CONNECT" || u[0].GetConnectConfig() == nil {
+				return unknown("CONNECT to an upstream")
+			}
+			if c.bytes = req.Tunnel; c.bytes == nil {
+				c.bytes = Raw{}
+			}
+			return j.forward(c, cluster, nil)
 		}
 		c.bytes = *req
 		return j.forward(c, cluster, req)

@@ -106,7 +106,7 @@ func (j *journey) accept(c *conn, l *listenerv3.Listener) error {
 	}
 	j.out.Hops = append(j.out.Hops, Hop{Proxy: c.proxy.Identity, Listener: l.GetName()})
 	if err := only(l, "name", "address", "additional_addresses", "filter_chains", "default_filter_chain", "listener_filters", "use_original_dst", "bind_to_port",
-		"internal_listener",
+		"filter_chain_matcher", "internal_listener",
 		"listener_filters_timeout", "continue_on_listener_filters_timeout", "traffic_direction", "max_connections_to_accept_per_socket_event", "stat_prefix", "access_log",
 		"connection_balance_config", "enable_reuse_port", "per_connection_buffer_limit_bytes", "metadata"); err != nil {
 		return err
@@ -154,8 +154,9 @@ func (c *conn) inspect(l *listenerv3.Listener) error {
 				}
 			}
 		case *originaldstv3.OriginalDst:
-			if c.local == (netip.AddrPort{}) {
-				return unknown("original destination of an internal connection")
+			// Of an internal connection, whoever opened it says where it was bound for. For others, redirection has been undone already.
+			if to, err := netip.ParseAddrPort(c.state[originalDestination].value); err == nil && !c.local.IsValid() {
+				c.local, c.restored = to, true
 			}
 		default:
 			return unknown("listener filter %s", f.GetName())
@@ -209,7 +210,16 @@ func filterDisabled(m *listenerv3.ListenerFilterChainMatchPredicate, c *conn) (b
 // matchChain returns the chain that takes c, and nil when there is none. Criteria are asked in a fixed order, and at each step only the
 // chains with the most specific value that fits stay; a chain that names no value is the least specific. There is no way back: a chain that
 // fits all criteria is lost when another one fits an earlier criterion better. (FilterChainMatch in listener_components.proto.)
+//
+// A listener with a matcher of its own asks that instead.
 func matchChain(l *listenerv3.Listener, c *conn) (*listenerv3.FilterChain, error) {
+	if l.GetFilterChainMatcher() != nil {
+		ch, err := chainByMatcher(l, c)
+		if ch == nil && err == nil {
+			ch = l.GetDefaultFilterChain()
+		}
+		return ch, err
+	}
 	chains := l.GetFilterChains()
 	for _, ch := range chains {
 		if err := only(orEmpty(ch.GetFilterChainMatch()), "destination_port", "prefix_ranges", "server_names", "transport_protocol", "application_protocols"); err != nil {

@@ -76,6 +76,9 @@ func checkListener(l *listenerv3.Listener) error {
 	reject := func(format string, args ...any) error {
 		return &RejectedError{"listener " + l.GetName(), fmt.Sprintf(format, args...)}
 	}
+	if l.GetFilterChainMatcher() != nil {
+		return nil // chains are chosen by their names, and their own matches are not asked
+	}
 	seen := map[string]bool{}
 	for _, ch := range l.GetFilterChains() {
 		m := ch.GetFilterChainMatch()

@@ -357,7 +357,7 @@ cluster_type:
 		{HTTP{Authority: "b.com"}, "denied: gateway has no route"},
 		{HTTP{Authority: "tls.com"}, "denied: gateway redirects to TLS"},
 		{HTTP{Authority: "a.com", Path: "/exact", Headers: map[string]string{"x-bad": ""}}, "denied: access rule bad"},
-		{HTTP{Authority: "a.com", Path: "/exact", Method: "CONNECT"}, "denied: gateway has no route"},
+		{HTTP{Authority: "a.com", Method: "CONNECT"}, "denied: gateway does not accept CONNECT"},
 		{TLS{SNI: "a.com"}, "denied: gateway expects HTTP"},
 		{Raw{}, "denied: gateway expects HTTP"},
 		{HTTP{}, "denied: HTTP request without a host"},

@@ -18,6 +18,11 @@ const ClusterID = "Kubernetes"
 type World struct {
 	Workloads []Workload
 	Gateways  []Gateway
+	Waypoints []Waypoint
+
+	// Ambient has workloads captured by ztunnel and not by sidecars, and turns on what Pilot needs for it, wildcard entries for TLS
+	// included.
+	Ambient bool
 
 	RegistryOnly bool   // mesh-wide outboundTrafficPolicy REGISTRY_ONLY instead of ALLOW_ANY
 	DNSCapture   bool   // sidecars answer DNS, and client traffic goes to allocated addresses
@@ -47,6 +52,28 @@ type Port struct {
 	Number uint16
 	Target uint16 // the pod's port
 }
+
+// A Waypoint is the pod of a waypoint behind its Service. The Gateway object is not part of the world.
+type Waypoint struct{ Namespace, Name string }
+
+// HBONE is the port that waypoints are spoken to on.
+const HBONE = 15008
+
+// asGateway is what Istio's deployment controller makes of a waypoint.
+func (p Waypoint) asGateway() Gateway {
+	return Gateway{
+		Namespace: p.Namespace,
+		Name:      p.Name,
+		Labels:    map[string]string{"gateway.networking.k8s.io/gateway-name": p.Name, "gateway.istio.io/managed": "istio.io-mesh-controller"},
+		Ports:     []Port{{"mesh", HBONE, HBONE}},
+	}
+}
+
+// Labels returns the labels of the waypoint's pod.
+func (p Waypoint) Labels() map[string]string { return p.asGateway().Labels }
+
+// Host returns the DNS name of the waypoint's Service.
+func (p Waypoint) Host() string { return p.asGateway().Host() }
 
 // ClassicGateway is the gateway of Istio's own installation: 80 to 8080 and 443 to 8443.
 func ClassicGateway() Gateway {
@@ -105,6 +132,12 @@ func (w *World) WorkloadIP(i int) netip.Addr { return numbered(netip.MustParseAd
 // GatewayIP returns the address of the i-th gateway's pod.
 func (w *World) GatewayIP(i int) netip.Addr { return numbered(netip.MustParseAddr("10.2.0.0"), i) }
 
+// WaypointIP returns the address of the i-th waypoint's pod.
+func (w *World) WaypointIP(i int) netip.Addr { return w.GatewayIP(len(w.Gateways) + i) }
+
+// WaypointSPIFFE returns the identity in the waypoint's certificate.
+func (w *World) WaypointSPIFFE(p Waypoint) string { return w.spiffe(p.Namespace, p.Name) }
+
 // ServiceIP returns the cluster address of the i-th gateway's Service.
 func (w *World) ServiceIP(i int) netip.Addr { return numbered(netip.MustParseAddr("10.96.0.0"), i) }
 
@@ -132,25 +165,40 @@ func (w *World) Objects() ([]*objects.Object, error) {
 	for _, p := range w.Workloads {
 		namespaces = append(namespaces, p.Namespace)
 	}
-	for _, g := range w.Gateways {
+	gateways := slices.Clone(w.Gateways)
+	for _, p := range w.Waypoints {
+		gateways = append(gateways, p.asGateway())
+	}
+	for _, g := range gateways {
 		namespaces = append(namespaces, g.Namespace)
 	}
 	slices.Sort(namespaces)
 	for _, ns := range slices.Compact(namespaces) {
 		injection := "enabled"
-		if ns == "istio-system" {
+		if ns == "istio-system" || w.Ambient {
 			injection = "disabled"
 		}
 		fmt.Fprintf(&b, namespaceYAML, ns, injection)
+		if w.Ambient {
+			b.WriteString("    istio.io/dataplane-mode: ambient\n")
+		}
 	}
 	for i, p := range w.Workloads {
-		fmt.Fprintf(&b, podYAML, p.Namespace, WorkloadName(i), flow(p.Labels), p.ServiceAccount, w.WorkloadIP(i))
+		annotations := "{}"
+		if w.Ambient {
+			annotations = "{ambient.istio.io/redirection: enabled}"
+		}
+		fmt.Fprintf(&b, podYAML, p.Namespace, WorkloadName(i), flow(p.Labels), p.ServiceAccount, w.WorkloadIP(i), annotations)
 	}
-	for i, g := range w.Gateways {
-		fmt.Fprintf(&b, podYAML, g.Namespace, g.Name, flow(g.Labels), g.account(), w.GatewayIP(i))
+	for i, g := range gateways {
+		fmt.Fprintf(&b, podYAML, g.Namespace, g.Name, flow(g.Labels), g.account(), w.GatewayIP(i), "{}")
 		fmt.Fprintf(&b, serviceYAML, g.Namespace, g.Name, flow(g.Labels), w.ServiceIP(i))
 		for _, p := range g.Ports {
-			fmt.Fprintf(&b, "  - {name: %s, port: %d, targetPort: %d, protocol: TCP}\n", p.Name, p.Number, p.Target)
+			protocol := ""
+			if p.Number == HBONE {
+				protocol = ", appProtocol: hbone"
+			}
+			fmt.Fprintf(&b, "  - {name: %s, port: %d, targetPort: %d, protocol: TCP%s}\n", p.Name, p.Number, p.Target, protocol)
 		}
 		fmt.Fprintf(&b, endpointsYAML, g.Namespace, g.Name, w.GatewayIP(i))
 		for _, p := range g.Ports {
@@ -178,12 +226,14 @@ apiVersion: v1
 kind: Namespace
 metadata:
   name: %[1]s
-  labels: {istio-injection: %[2]s, kubernetes.io/metadata.name: %[1]s}
+  labels:
+    istio-injection: %[2]s
+    kubernetes.io/metadata.name: %[1]s
 `
 	podYAML = `---
 apiVersion: v1
 kind: Pod
-metadata: {namespace: %[1]s, name: %[2]s, labels: %[3]s}
+metadata: {namespace: %[1]s, name: %[2]s, labels: %[3]s, annotations: %[6]s}
 spec:
   serviceAccountName: %[4]q
   containers: [{name: istio-proxy, image: proxyv2}]
