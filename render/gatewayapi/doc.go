@@ -1,0 +1,12 @@
+// Package gatewayapi renders plans as Gateway API objects for a mesh that implements Gateway API for egress: Istio, with ServiceEntries as
+// parents of the routes at the sidecar and Hostname backends at the gateway.
+//
+// Gateway API itself has no notion of a source: its routes route, they do not authorise. Sources are checked by an AuthorizationPolicy on
+// the gateway, by the certificate that every connection to the gateway carries (ISTIO_MUTUAL):
+//
+//	application → sidecar --TLSRoute/HTTPRoute (parent: ServiceEntry)--> gateway --TCPRoute/HTTPRoute (backend: Hostname)--> host
+//
+// With certificates on the way the gateway no longer sees the application's SNI. Each TLS name therefore has a listener and a port of its own,
+// and the route to that port is what tells the names apart. Wildcards have no address that a route could forward to, and an
+// HTTPRoute on a wildcard ServiceEntry is ignored by Istio, so that traffic would go round the gateway: they are losses.
+package gatewayapi

@@ -1,0 +1,302 @@
+package gatewayapi
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+	selector "istio.io/api/type/v1beta1"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+const (
+	gatewayAPI      = "gateway.networking.k8s.io/v1"
+	istioNetworking = "networking.istio.io/v1"
+	istioSecurity   = "security.istio.io/v1"
+
+	// terminateMode makes Istio terminate the mesh's own mTLS at a listener (istio.io/istio pilot/pkg/config/kube/gateway).
+	terminateMode = "gateway.istio.io/tls-terminate-mode"
+	serviceType   = "networking.istio.io/service-type"
+)
+
+func (b *builder) emit() {
+	b.emitBaseline()
+	if len(b.endpoints) == 0 {
+		return
+	}
+	b.assume()
+	b.emitServiceEntries()
+	for e := range b.of(policy.TLS) {
+		b.emitTLSRoutes(e)
+	}
+	for e := range b.of(policy.HTTP) {
+		b.emitHTTPRoutes(e)
+		b.emitOrigination(e)
+	}
+	for i := range b.gateways() {
+		b.emitGateway(i)
+	}
+	b.emitPolicies()
+	for _, e := range b.endpoints {
+		for _, g := range e.grants {
+			b.out.Assure(g, render.Assurance{EnforcedAt: "egress gateway", Holds: render.WithPacketFilter,
+				Why: "the gateway asks for the source's certificate; only a packet filter keeps a pod from going round the gateway"})
+		}
+	}
+}
+
+// emitBaseline closes what no ServiceEntry names. Denies and boundaries are applied in the classes.
+func (b *builder) emitBaseline() {
+	var covers []*render.Grant
+	for g := range b.plan.Grants() {
+		if g.Kind != render.AllowGrant {
+			covers = append(covers, g)
+		}
+	}
+	b.out.Emit(render.Object{
+		APIVersion: istioNetworking, Kind: "Sidecar", Namespace: b.profile.RootNamespace, Name: b.out.Name("registry-only"),
+		// Written out by hand: REGISTRY_ONLY is the zero value of its enum, which the published type leaves out.
+		Spec: map[string]any{
+			"egress":                []any{map[string]any{"hosts": []string{"*/*"}}},
+			"outboundTrafficPolicy": map[string]any{"mode": networking.OutboundTrafficPolicy_REGISTRY_ONLY.String()},
+		},
+	}, render.Same, covers...)
+	for _, g := range covers {
+		b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
+	}
+	b.out.Assume("sidecars", "every source has an Istio sidecar; a pod without one is not held by this target")
+	b.out.Assume("one-root-sidecar", fmt.Sprintf("no other Sidecar without a workload selector is in namespace %s, and none elsewhere sets an outbound traffic policy of its own", b.profile.RootNamespace))
+}
+
+func (b *builder) assume() {
+	b.out.Assume("gateway-api-crds", "the Gateway API CRDs are of release 1.6 or later (standard channel), and Istio of release 1.31 or later implements them")
+	b.out.Assume("names-are-ours", "nobody else defines ServiceEntries, VirtualServices or DestinationRules for the names of the policies")
+	b.out.Assume("gateway-namespace", fmt.Sprintf("namespace %s is the platform's own: who may write there may open the gateway", b.profile.Namespace))
+	b.out.Assume("trust-domain", fmt.Sprintf("the mesh's trust domain is %s", b.profile.TrustDomain))
+}
+
+// emitServiceEntries makes the names known to the sidecars of their sources and to the gateway: one entry a name with all of its ports.
+func (b *builder) emitServiceEntries() {
+	for rest := b.endpoints; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].host == rest[0].host {
+			n++
+		}
+		b.emitServiceEntry(rest[:n])
+		rest = rest[n:]
+	}
+}
+
+// emitServiceEntry emits the entry of one name.
+func (b *builder) emitServiceEntry(ports []endpoint) {
+	entry := &networking.ServiceEntry{Hosts: []string{ports[0].host}, Location: networking.ServiceEntry_MESH_EXTERNAL, Resolution: networking.ServiceEntry_DNS}
+	var sets []render.SourceSet
+	var covers []*render.Grant
+	for _, e := range ports {
+		port := &networking.ServicePort{Number: uint32(e.port), Name: fmt.Sprintf("%s-%d", strings.ToLower(e.protocol.String()), e.port), Protocol: e.protocol.String()}
+		if e.origin != nil {
+			port.TargetPort = uint32(e.origin.Port)
+		}
+		entry.Ports = append(entry.Ports, port)
+		sets = append(sets, e.sources)
+		covers = append(covers, e.grants...)
+	}
+	entry.ExportTo = b.exportTo(sets...)
+	b.out.Emit(render.Object{APIVersion: istioNetworking, Kind: "ServiceEntry", Namespace: b.profile.Namespace, Name: entryName(ports[0].host), Spec: entry}, render.Same, covers...)
+}
+
+// entryName returns the name of the ServiceEntry of a host.
+func entryName(host string) string { return render.Name("host", host) }
+
+// parent refers to the ServiceEntry of an endpoint on its port: the route applies where sidecars send to it.
+func parent(e endpoint) gateway.ParentReference {
+	return gateway.ParentReference{Group: ptr(gateway.Group("networking.istio.io")), Kind: ptr(gateway.Kind("ServiceEntry")), Name: gateway.ObjectName(entryName(e.host)), Port: ptr(gateway.PortNumber(e.port))}
+}
+
+// toGateway refers to the port of the gateway that takes in an endpoint.
+func (b *builder) toGateway(e endpoint) gateway.BackendRef {
+	return gateway.BackendRef{BackendObjectReference: gateway.BackendObjectReference{
+		Name: gateway.ObjectName(b.gatewayName(e.slot.gateway) + "-" + b.profile.GatewayClass), Port: ptr(gateway.PortNumber(e.listenPort())),
+	}}
+}
+
+// toHost refers to the name itself, which the gateway resolves.
+func toHost(e endpoint) gateway.BackendRef {
+	return gateway.BackendRef{BackendObjectReference: gateway.BackendObjectReference{
+		Group: ptr(gateway.Group("networking.istio.io")), Kind: ptr(gateway.Kind("Hostname")), Name: gateway.ObjectName(e.host), Port: ptr(gateway.PortNumber(e.port)),
+	}}
+}
+
+// atGateway refers to the listener of an endpoint.
+func (b *builder) atGateway(e endpoint) gateway.ParentReference {
+	return gateway.ParentReference{Name: gateway.ObjectName(b.gatewayName(e.slot.gateway)), SectionName: ptr(listenerName(e))}
+}
+
+func listenerName(e endpoint) gateway.SectionName {
+	return gateway.SectionName(fmt.Sprintf("%s-%d", strings.ToLower(e.protocol.String()), e.listenPort()))
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// emitTLSRoutes emits the way to the gateway and the way on.
+func (b *builder) emitTLSRoutes(e endpoint) {
+	port := strconv.Itoa(int(e.port))
+	b.emitRoute("TLSRoute", render.Name("to-gateway", e.host, "tls", port), &gateway.TLSRouteSpec{
+		CommonRouteSpec: gateway.CommonRouteSpec{ParentRefs: []gateway.ParentReference{parent(e)}},
+		Hostnames:       []gateway.Hostname{gateway.Hostname(e.host)},
+		Rules:           []gateway.TLSRouteRule{{BackendRefs: []gateway.BackendRef{b.toGateway(e)}}},
+	}, e)
+	b.emitRoute("TCPRoute", render.Name("from-gateway", e.host, "tls", port), &gateway.TCPRouteSpec{
+		CommonRouteSpec: gateway.CommonRouteSpec{ParentRefs: []gateway.ParentReference{b.atGateway(e)}},
+		Rules:           []gateway.TCPRouteRule{{BackendRefs: []gateway.BackendRef{toHost(e)}}},
+	}, e)
+}
+
+// emitHTTPRoutes emits the way to the gateway and the way on.
+func (b *builder) emitHTTPRoutes(e endpoint) {
+	port := strconv.Itoa(int(e.port))
+	route := func(parent gateway.ParentReference, to gateway.BackendRef, hostnames ...gateway.Hostname) *gateway.HTTPRouteSpec {
+		return &gateway.HTTPRouteSpec{
+			CommonRouteSpec: gateway.CommonRouteSpec{ParentRefs: []gateway.ParentReference{parent}},
+			Hostnames:       hostnames,
+			Rules:           []gateway.HTTPRouteRule{{BackendRefs: []gateway.HTTPBackendRef{{BackendRef: to}}}},
+		}
+	}
+	b.emitRoute("HTTPRoute", render.Name("to-gateway", e.host, "http", port), route(parent(e), b.toGateway(e)), e)
+	b.emitRoute("HTTPRoute", render.Name("from-gateway", e.host, "http", port), route(b.atGateway(e), toHost(e), gateway.Hostname(e.host)), e)
+}
+
+func (b *builder) emitRoute(kind, name string, spec any, e endpoint) {
+	b.out.Emit(render.Object{APIVersion: gatewayAPI, Kind: kind, Namespace: b.profile.Namespace, Name: name, Spec: spec}, render.Same, e.grants...)
+}
+
+// emitOrigination makes the gateway, and nobody else, speak TLS to a name that applications ask for in plain HTTP.
+func (b *builder) emitOrigination(e endpoint) {
+	if e.origin == nil {
+		return
+	}
+	tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, Sni: e.host, SubjectAltNames: []string{e.host}}
+	if e.origin.Mode == policy.MutualTLS {
+		tls.Mode, tls.CredentialName = networking.ClientTLSSettings_MUTUAL, e.origin.CredentialName
+	}
+	b.out.Emit(render.Object{
+		APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("originate-tls", e.host, strconv.Itoa(int(e.port))),
+		Spec: &networking.DestinationRule{
+			Host:     e.host,
+			ExportTo: []string{"."},
+			TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: []*networking.TrafficPolicy_PortTrafficPolicy{
+				{Port: &networking.PortSelector{Number: uint32(e.port)}, Tls: tls},
+			}},
+		},
+	}, render.Same, e.grants...)
+}
+
+// gateways returns how many gateways the endpoints need.
+func (b *builder) gateways() int {
+	n := 0
+	for _, e := range b.endpoints {
+		n = max(n, e.slot.gateway+1)
+	}
+	return n
+}
+
+// emitGateway emits a gateway and the rule that makes sidecars send their certificate to it.
+func (b *builder) emitGateway(i int) {
+	terminate := &gateway.ListenerTLSConfig{Mode: ptr(gateway.TLSModeTerminate), Options: map[gateway.AnnotationKey]gateway.AnnotationValue{terminateMode: "ISTIO_MUTUAL"}}
+	var listeners []gateway.Listener
+	var settings []*networking.TrafficPolicy_PortTrafficPolicy
+	var covers []*render.Grant
+	seen := map[uint16]bool{}
+	for _, e := range b.endpoints {
+		if e.slot.gateway != i {
+			continue
+		}
+		covers = append(covers, e.grants...)
+		port := e.listenPort()
+		if seen[port] {
+			continue
+		}
+		seen[port] = true
+		l := gateway.Listener{Name: listenerName(e), Port: gateway.PortNumber(port), Protocol: gateway.HTTPSProtocolType, TLS: terminate}
+		tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_ISTIO_MUTUAL}
+		if e.protocol == policy.TLS {
+			l.Protocol, l.Hostname = gateway.TLSProtocolType, ptr(gateway.Hostname(e.host))
+			tls.Sni = e.host
+		}
+		listeners = append(listeners, l)
+		settings = append(settings, &networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: uint32(port)}, Tls: tls})
+	}
+	slices.SortFunc(listeners, func(a, b gateway.Listener) int { return cmp.Compare(a.Port, b.Port) })
+	slices.SortFunc(settings, func(a, b *networking.TrafficPolicy_PortTrafficPolicy) int {
+		return cmp.Compare(a.Port.Number, b.Port.Number)
+	})
+	name := b.gatewayName(i)
+	b.out.Emit(render.Object{
+		APIVersion: gatewayAPI, Kind: "Gateway", Namespace: b.profile.Namespace, Name: name,
+		Annotations: map[string]string{serviceType: "ClusterIP"},
+		Spec:        &gateway.GatewaySpec{GatewayClassName: gateway.ObjectName(b.profile.GatewayClass), Listeners: listeners},
+	}, render.Same, covers...)
+	b.out.Emit(render.Object{
+		APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("to-gateway", name),
+		Spec: &networking.DestinationRule{Host: b.profile.service(name), TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: settings}},
+	}, render.Same, covers...)
+}
+
+// emitPolicies emits who may reach what: one AuthorizationPolicy for each set of sources on each gateway. What none of them allows the
+// gateway denies.
+func (b *builder) emitPolicies() {
+	type key struct {
+		gateway int
+		sources string
+	}
+	groups := map[key][]endpoint{}
+	var keys []key
+	for _, e := range b.endpoints {
+		k := key{e.slot.gateway, e.sources.Key()}
+		if groups[k] == nil {
+			keys = append(keys, k)
+		}
+		groups[k] = append(groups[k], e)
+	}
+	for _, k := range keys {
+		from, _ := b.peers(groups[k][0].sources) // can be said: add has asked
+		rule := &security.Rule{From: from}
+		var covers []*render.Grant
+		var ports []string
+		hosts := map[uint16][]string{}
+		for _, e := range groups[k] {
+			covers = append(covers, e.grants...)
+			if e.protocol == policy.TLS {
+				ports = append(ports, strconv.Itoa(int(e.listenPort())))
+				continue
+			}
+			// The Host header may carry the port; any other port would be another destination.
+			hosts[e.port] = append(hosts[e.port], e.host, fmt.Sprintf("%s:%d", e.host, e.port))
+		}
+		if len(ports) > 0 {
+			slices.Sort(ports)
+			rule.To = append(rule.To, &security.Rule_To{Operation: &security.Operation{Ports: ports}})
+		}
+		for _, port := range slices.Sorted(maps.Keys(hosts)) {
+			slices.Sort(hosts[port])
+			rule.To = append(rule.To, &security.Rule_To{Operation: &security.Operation{Ports: []string{strconv.Itoa(int(port))}, Hosts: hosts[port]}})
+		}
+		name := b.gatewayName(k.gateway)
+		b.out.Emit(render.Object{
+			APIVersion: istioSecurity, Kind: "AuthorizationPolicy", Namespace: b.profile.Namespace, Name: render.Name("allow", name, k.sources),
+			Spec: &security.AuthorizationPolicy{
+				TargetRefs: []*selector.PolicyTargetReference{{Group: "gateway.networking.k8s.io", Kind: "Gateway", Name: name}},
+				Action:     security.AuthorizationPolicy_ALLOW,
+				Rules:      []*security.Rule{rule},
+			},
+		}, render.Same, covers...)
+	}
+}
