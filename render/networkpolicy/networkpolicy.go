@@ -15,6 +15,7 @@ type Renderer struct{ profile Profile }
 var _ interface {
 	render.Renderer
 	render.Exempter
+	render.Refiner
 } = (*Renderer)(nil)
 
 // New returns a renderer for a cluster as the profile has it, of which it keeps a copy. The error is a policy.Diagnostics with all that [Profile.Validate] finds.
@@ -33,12 +34,14 @@ func (r *Renderer) Target() string { return Target }
 func (r *Renderer) Features() render.Features {
 	f := render.Features{
 		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same,
-		render.TLSByAddress: render.Wider, render.HTTPByAddress: render.Wider,
+		render.TLSByAddress: render.Wider, render.HTTPByAddress: render.Wider, render.HTTPMethods: render.Wider, render.HTTPPaths: render.Wider,
 		render.PortRanges:     render.Same,
 		render.SourceEveryone: render.Same, render.SourcePods: render.Same,
-		render.Baseline: render.Same,
+		render.Baseline:     render.Same,
+		render.PacketFilter: render.Same,
 	}
 	if len(r.profile.Gateways) > 0 {
+		f[render.NamesApart] = render.Same
 		for _, feature := range []render.Feature{
 			render.HostExact, render.HostSubdomains, render.HostGlob, render.TLSByName, render.HTTPByName,
 			render.OriginateSimpleTLS, render.OriginateMutualTLS, render.SourceAccounts, render.SourceAccountGlob,
@@ -47,6 +50,15 @@ func (r *Renderer) Features() render.Features {
 		}
 	}
 	return f
+}
+
+// Refine refuses to let pods out to addresses where their labels do not tell them. Features cannot say that, since by name such pods may be let out
+// to a gateway, which knows them by certificate; an address knows nobody, and a whole namespace let out to it is more than any layer could take back.
+func (r *Renderer) Refine(_ *render.Plan, g *render.Grant) (render.Fidelity, render.Feature, string) {
+	if len(g.To.Hosts) == 0 && !g.Source.PodsOK && !g.Source.Selector.IsEverything() {
+		return 0, render.SourcePods, g.Source.PodsWhy
+	}
+	return render.Same, "", ""
 }
 
 // Render emits a baseline for every namespace, the exemptions, the rules by address, and the ways to the gateways.

@@ -52,8 +52,7 @@ type Gateway struct {
 	PodLabels Labels               `json:"podLabels"`
 	Ports     []intstr.IntOrString `json:"ports"` // that its pods listen on, which need not be those of its service
 
-	// Except are addresses that the gateway itself must not reach whatever name leads there, such as the networks of pods, services and
-	// nodes. Nil: [LinkLocal]; empty: none.
+	// Except are networks that the gateway itself must not reach whatever name leads there. Nil: [NotPublic]; empty: none.
 	Except []netip.Prefix `json:"except,omitzero"`
 }
 
@@ -71,10 +70,17 @@ func (g *Gateway) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// LinkLocal returns the addresses that mean something else on each node, above all the metadata service with its credentials: what a name
-// that someone else controls may lead a gateway to.
-func LinkLocal() []netip.Prefix {
-	return []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fd00:ec2::254/128"), netip.MustParsePrefix("fe80::/10")}
+// NotPublic returns the networks that are no one's on the Internet: of nodes, pods and services, and of the metadata service with its credentials. They
+// are where a name leads a gateway to whose owner is after the inside of the cluster.
+func NotPublic() []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range [...]string{
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3",
+		"::/127", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8",
+	} {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
 }
 
 // A Mesh is what pods need to take part in a mesh.
@@ -177,7 +183,7 @@ func (p Profile) clone() Profile {
 	for i, g := range p.Gateways {
 		p.Gateways[i].PodLabels, p.Gateways[i].Ports, p.Gateways[i].Except = maps.Clone(g.PodLabels), slices.Clone(g.Ports), slices.Clone(g.Except)
 		if g.Except == nil {
-			p.Gateways[i].Except = LinkLocal()
+			p.Gateways[i].Except = NotPublic()
 		}
 	}
 	if c := p.Mesh.ControlPlane; c != nil {
@@ -271,7 +277,7 @@ type validator struct{ found policy.Diagnostics }
 
 func (v *validator) fail(field, message, advice string) {
 	v.found = append(v.found, policy.Diagnostic{
-		Severity: policy.Error, Code: "networkpolicy-profile", Position: policy.Position{Field: field}, Message: message, Advice: advice,
+		Severity: policy.Error, Code: "bad-profile", Position: policy.Position{Field: Target + "." + field}, Message: message, Advice: advice,
 	})
 }
 

@@ -55,7 +55,7 @@ func TestProfilesThatAreRefused(t *testing.T) {
 			continue
 		}
 		found := p.Validate()
-		if len(found) != 1 || found[0].Position.Field != c.field || found[0].Severity != policy.Error {
+		if len(found) != 1 || found[0].Position.Field != Target+"."+c.field || found[0].Severity != policy.Error {
 			t.Errorf("%s: %v", c.field, found)
 		}
 	}

@@ -185,16 +185,19 @@ type blockRule struct {
 	blocks []netv1.IPBlock
 }
 
-// fixed says the rules that are not about addresses.
+// fixed says the rules that are not about addresses. One that opens everything makes all others superfluous.
 func (s *ruleSet) fixed() []netv1.NetworkPolicyEgressRule {
-	out := []netv1.NetworkPolicyEgressRule{}
+	if s.anything.all {
+		return []netv1.NetworkPolicyEgressRule{{}}
+	}
+	var out []netv1.NetworkPolicyEgressRule
 	for _, key := range sortedKeys(s.pods) {
 		if rule := s.pods[key]; len(rule.to) > 0 {
 			out = append(out, netv1.NetworkPolicyEgressRule{To: rule.to, Ports: rule.ports()})
 		}
 	}
-	if s.anything.all || len(s.anything.ports()) > 0 {
-		out = append(out, netv1.NetworkPolicyEgressRule{Ports: s.anything.ports()})
+	if ports := s.anything.ports(); len(ports) > 0 {
+		out = append(out, netv1.NetworkPolicyEgressRule{Ports: ports})
 	}
 	return out
 }
@@ -202,6 +205,9 @@ func (s *ruleSet) fixed() []netv1.NetworkPolicyEgressRule {
 // blockRules gives addresses of equal ports one rule. Addresses have been merged by equal addresses before: neither step pairs an address with a port
 // that was not added with it.
 func (s *ruleSet) blockRules() []blockRule {
+	if s.anything.all {
+		return nil
+	}
 	byPorts := map[string]addressRule{}
 	for _, key := range sortedKeys(s.addresses) {
 		rule := s.addresses[key]

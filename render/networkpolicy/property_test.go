@@ -1,0 +1,198 @@
+package networkpolicy_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	netv1 "k8s.io/api/networking/v1"
+	"pgregory.net/rapid"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/internal/reference"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/networkpolicy"
+)
+
+const cluster = "c1"
+
+// allowers returns the rules that allow a request, denies and boundaries aside.
+func allowers(e *policy.Engine, r policy.Request) []policy.RuleID {
+	var ids []policy.RuleID
+	for rule := range e.Rules() {
+		if rule.Effect == policy.Allow && reference.DecideRules([]*policy.EffectiveRule{rule}, r).Allowed {
+			ids = append(ids, rule.ID)
+		}
+	}
+	return ids
+}
+
+func toPacket(w identity.Workload, a policy.Access) packet {
+	return packet{from: pod{w.Namespace, w.Labels}, address: a.Address.Unmap(), udp: a.Protocol == policy.UDP, port: a.Port}
+}
+
+// TestAlone: what a packet filter alone lets out of a pod, the model allows, whatever the packet turns out to speak and by whatever name its address was found.
+// What the model allows by address it lets out, but for the losses.
+func TestAlone(t *testing.T) {
+	filter, err := networkpolicy.New(networkpolicy.Profile{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		w := gen.Worlds(cluster, 6).Draw(t, "world")
+		var options []render.PlanOption
+		if rapid.IntRange(0, 3).Draw(t, "told") > 0 {
+			options = append(options, render.WithInventory(w.Inventory))
+		}
+		plan := render.NewPlan(w.Engine, cluster, options...)
+		result, err := render.Render(plan, render.Stack{filter})
+		if wide := (*render.WideningError)(nil); errors.As(err, &wide) {
+			count["refused"]++
+			return
+		} else if err != nil {
+			t.Fatalf("render: %v", err)
+		}
+		checkStructure(t, result.Objects)
+		lost := map[policy.RuleID]bool{}
+		for _, l := range result.Losses {
+			lost[l.Grant.Rule] = true
+		}
+		for range 40 {
+			source, access := drawByAddress(t, w)
+			request := policy.Request{Source: source, Access: access}
+			decision := w.Engine.Decide(request)
+			if decision.Reason == policy.InvalidRequest || !access.Address.IsValid() || !slices.Contains(plan.Namespaces(), source.Namespace) {
+				continue
+			}
+			passed := passes(t, result.Objects, toPacket(source, access))
+			switch {
+			case passed && !decision.Allowed:
+				t.Fatalf("%v passes and is denied: %+v\n%s", toPacket(source, access), decision, yamlOf(result.Objects))
+			case passed:
+				count["passed"]++
+			case decision.Allowed && !slices.ContainsFunc(allowers(w.Engine, request), func(id policy.RuleID) bool { return !lost[id] }):
+				count["lost"]++
+			case decision.Allowed:
+				t.Fatalf("%v is allowed by %s, does not pass, and is no loss: %v\n%s", toPacket(source, access), decision.Rule, result.Losses, yamlOf(result.Objects))
+			default:
+				count["denied"]++
+			}
+		}
+	})
+	for _, kind := range []string{"passed", "lost", "denied"} {
+		if count[kind] == 0 {
+			t.Errorf("nothing %s: %v", kind, count)
+		}
+	}
+	t.Logf("%v", count)
+}
+
+// drawByAddress draws who asks for what: mostly something that a rule by address says, for a pod that it selects.
+func drawByAddress(t *rapid.T, w gen.World) (identity.Workload, policy.Access) {
+	pods := w.Pods
+	var named []policy.Destination
+	rules := slices.DeleteFunc(slices.Collect(w.Engine.Rules()), func(r *policy.EffectiveRule) bool { return len(r.To) == 0 || r.To[0].Addresses.IsEmpty() })
+	if len(rules) > 0 {
+		rule := rapid.SampledFrom(rules).Draw(t, "rule")
+		named = rule.To
+		selected := slices.DeleteFunc(slices.Clone(pods), func(w identity.Workload) bool { return !rule.Sources.Matches(w) })
+		if len(selected) > 0 && rapid.IntRange(0, 3).Draw(t, "another source") > 0 {
+			pods = selected
+		}
+	}
+	return rapid.SampledFrom(pods).Draw(t, "source"), gen.Access(named).Draw(t, "access")
+}
+
+// TestOrderDoesNotMatter: policies and rules in another order give the same bytes, and so does rendering twice.
+func TestOrderDoesNotMatter(t *testing.T) {
+	filter, err := networkpolicy.New(networkpolicy.DefaultProfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		w := gen.Worlds(cluster, 6).Draw(t, "world")
+		text := func() string {
+			engine, err := policy.Compile(w.Policies, policy.At(gen.Now))
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			result, err := render.Render(render.NewPlan(engine, cluster, render.WithInventory(w.Inventory)), render.Stack{filter, mesh{}})
+			if err != nil {
+				return err.Error()
+			}
+			return yamlOf(result.Objects) + fmt.Sprint(result.Losses, result.Assumptions)
+		}
+		first := text()
+		slices.Reverse(w.Policies)
+		for _, p := range w.Policies {
+			slices.Reverse(p.Sources)
+			for _, section := range append([]policy.Section{p.Cluster}, sections(p.Sources)...) {
+				slices.Reverse(section.Allow)
+				slices.Reverse(section.Deny)
+				slices.Reverse(section.Within)
+			}
+		}
+		if again := text(); again != first {
+			t.Fatalf("another order changes what is rendered: %s", cmp.Diff(first, again))
+		}
+	})
+}
+
+func sections(sources []policy.Source) []policy.Section {
+	var out []policy.Section
+	for _, s := range sources {
+		out = append(out, s.Section)
+	}
+	return out
+}
+
+// checkStructure fails unless the objects are what the API server takes and mean what they seem to.
+func checkStructure(t *rapid.T, objects []render.Object) {
+	seen := map[string]bool{}
+	for _, o := range objects {
+		spec := o.Spec.(*netv1.NetworkPolicySpec)
+		name := o.Namespace + "/" + o.Name
+		if o.APIVersion != "networking.k8s.io/v1" || o.Kind != "NetworkPolicy" || o.Namespace == "" || seen[name] || len(o.Name) > 63 {
+			t.Fatalf("object %s %s %s", o.APIVersion, o.Kind, name)
+		}
+		seen[name] = true
+		if !slices.Equal(spec.PolicyTypes, []netv1.PolicyType{netv1.PolicyTypeEgress}) || spec.Ingress != nil {
+			t.Fatalf("%s is not about egress alone: %v", name, spec.PolicyTypes)
+		}
+		for _, rule := range spec.Egress {
+			for _, p := range rule.Ports {
+				if p.Protocol == nil || p.EndPort != nil && (p.Port == nil || p.Port.IntVal >= *p.EndPort || *p.EndPort > 65535) || p.Port != nil && p.Port.IntVal < 1 {
+					t.Fatalf("%s: port %v", name, p)
+				}
+			}
+			for _, peer := range rule.To {
+				if b := peer.IPBlock; b != nil {
+					block := netip.MustParsePrefix(b.CIDR)
+					if block != block.Masked() || peer.PodSelector != nil || peer.NamespaceSelector != nil {
+						t.Fatalf("%s: block %v", name, b)
+					}
+					for _, e := range b.Except {
+						if hole := netip.MustParsePrefix(e); hole != hole.Masked() || hole.Bits() <= block.Bits() || !block.Contains(hole.Addr()) {
+							t.Fatalf("%s: %s is not a strict part of %s", name, e, b.CIDR)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func yamlOf(objects []render.Object) string {
+	var b strings.Builder
+	if err := render.WriteYAML(&b, objects); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
