@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/egresskit/egress/policy"
+)
+
+// requestFlags are the flags that make one request.
+type requestFlags struct {
+	request
+	requests string
+	output   string
+}
+
+func (f *requestFlags) register(fs *flag.FlagSet) {
+	f.Source.Labels, f.Source.NamespaceLabels = map[string]string{}, map[string]string{}
+	fs.StringVar(&f.Source.Cluster, "cluster", "", "cluster of the source")
+	fs.StringVar(&f.Source.TrustDomain, "trust-domain", "", "trust domain of the source")
+	fs.StringVar(&f.Source.Namespace, "namespace", "", "namespace of the source")
+	fs.StringVar(&f.Source.ServiceAccount, "service-account", "", "service account of the source")
+	fs.Var(labelFlag(f.Source.Labels), "labels", "labels of the pod")
+	fs.Var(labelFlag(f.Source.NamespaceLabels), "namespace-labels", "labels of the namespace")
+	fs.StringVar(&f.Protocol, "protocol", "TLS", "TLS, HTTP, TCP or UDP")
+	fs.StringVar(&f.Host, "host", "", "host: the SNI or Host header")
+	fs.IntVar(&f.Port, "port", 0, "port")
+	fs.StringVar(&f.Address, "address", "", "IP address")
+	fs.StringVar(&f.Method, "method", "", "method of an HTTP request")
+	fs.StringVar(&f.Path, "path", "", "path of an HTTP request")
+	fs.StringVar(&f.output, "o", "text", "text or json")
+}
+
+// answer is the answer to one request.
+type answer struct {
+	Allowed *bool         `json:"allowed,omitempty"`
+	Rule    policy.RuleID `json:"rule,omitempty"`
+	Error   string        `json:"error,omitempty"`
+}
+
+func answerOf(d policy.Decision) answer { return answer{Allowed: &d.Allowed, Rule: d.Rule} }
+
+func decideCommand(args []string, std stdio) (int, error) {
+	var f requestFlags
+	fs := flag.NewFlagSet("decide", flag.ContinueOnError)
+	f.register(fs)
+	fs.StringVar(&f.requests, "requests", "", "file with one request a line")
+	files, err := parse(fs, args)
+	if err != nil {
+		return exitBad, err
+	}
+	if err := output(f.output, "text", "json"); err != nil {
+		return exitBad, err
+	}
+	if f.requests != "" {
+		return decideAll(f.requests, files, std)
+	}
+	req, err := f.parse()
+	if err != nil {
+		return exitBad, err
+	}
+	engine, err := (&inputs{stdin: std.in}).compile(files)
+	if err != nil {
+		return exitBad, err
+	}
+	d := engine.Decide(req)
+	if f.output == "json" {
+		err = writeAnswer(std.out, answerOf(d))
+	} else {
+		_, err = fmt.Fprintln(std.out, d)
+	}
+	return status(d), err
+}
+
+func status(d policy.Decision) int {
+	if d.Allowed {
+		return exitDone
+	}
+	return exitDenied
+}
+
+func writeAnswer(w io.Writer, a answer) error { return json.NewEncoder(w).Encode(a) }
+
+// decideAll answers a requests file, one line of JSON for each of its lines, in order.
+func decideAll(name string, files []string, std stdio) (int, error) {
+	in := inputs{stdin: std.in}
+	requests, err := in.open(name)
+	if err != nil {
+		return exitBad, err
+	}
+	defer requests.Close()
+	engine, err := in.compile(files)
+	if err != nil {
+		return exitBad, err
+	}
+	out := bufio.NewWriter(std.out)
+	if err := answerLines(engine, requests, out); err != nil {
+		return exitBad, errors.Join(err, out.Flush())
+	}
+	return exitDone, out.Flush()
+}
+
+// maxLine bounds a line of a requests file. A longer line is answered with an error, and the next one is read.
+const maxLine = 1 << 20
+
+func answerLines(engine *policy.Engine, in io.Reader, out io.Writer) error {
+	r := bufio.NewReaderSize(in, maxLine)
+	for {
+		line, tooLong, err := readLine(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := writeAnswer(out, answerLine(engine, line, tooLong)); err != nil {
+			return err
+		}
+	}
+}
+
+func answerLine(engine *policy.Engine, line []byte, tooLong bool) answer {
+	if tooLong {
+		return answer{Error: fmt.Sprintf("line longer than %d bytes", maxLine)}
+	}
+	req, err := parseRequest(line)
+	if err != nil {
+		return answer{Error: err.Error()}
+	}
+	return answerOf(engine.Decide(req))
+}
+
+// readLine returns the next line without its end, or that it is longer than the reader's buffer; then the rest of it is skipped. The
+// error is io.EOF after the last line.
+func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
+	line, err = r.ReadSlice('\n')
+	for errors.Is(err, bufio.ErrBufferFull) {
+		tooLong = true
+		_, err = r.ReadSlice('\n')
+	}
+	if errors.Is(err, io.EOF) && (len(line) > 0 || tooLong) {
+		err = nil // the last line has no end
+	}
+	return bytes.TrimRight(line, "\r\n"), tooLong, err
+}

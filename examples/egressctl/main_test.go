@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	policyFile    = "../quickstart/policy.yaml"
+	inventoryFile = "../quickstart/inventory.yaml"
+	requestsFile  = "../quickstart/requests.jsonl"
+)
+
+// egressctl runs the command as main does.
+func egressctl(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = run(args, stdio{strings.NewReader(stdin), &out, &err})
+	return status, out.String(), err.String()
+}
+
+// scenario is what the quickstart's requests must be answered.
+var scenario = []string{
+	`{"allowed":true,"rule":"storefront/foo"}`,
+	`{"allowed":false}`,
+	`{"allowed":true,"rule":"storefront/service1"}`,
+	`{"allowed":true,"rule":"storefront/bar"}`,
+	`{"allowed":false}`,
+	`{"allowed":false}`,
+	`{"allowed":true,"rule":"storefront/baz"}`,
+	`{"allowed":true,"rule":"storefront/orders-database"}`,
+	`{"allowed":false}`,
+	`{"allowed":true,"rule":"storefront/cnn-http"}`,
+	`{"allowed":false}`,
+	`{"allowed":true,"rule":"storefront/cnn"}`,
+	`{"allowed":false}`,
+	`{"allowed":false}`,
+}
+
+func TestDecideRequests(t *testing.T) {
+	status, out, stderr := egressctl(t, "", "decide", "--requests", requestsFile, policyFile)
+	if status != exitDone || stderr != "" {
+		t.Fatalf("status %d, standard error %q", status, stderr)
+	}
+	if diff := cmp.Diff(scenario, strings.Split(strings.TrimSpace(out), "\n")); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestDecideOneByOne asks the same requests by flags: the answer and the exit status must agree with those of the requests file.
+func TestDecideOneByOne(t *testing.T) {
+	data, err := os.ReadFile(requestsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+		var r request
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"decide", "--namespace", r.Source.Namespace, "--service-account", r.Source.ServiceAccount, "--protocol", r.Protocol,
+			"--host", r.Host, "--port", jsonText(t, r.Port), "--address", r.Address, "-o", "json", policyFile}
+		status, out, stderr := egressctl(t, "", args...)
+		want := exitDenied
+		if strings.Contains(scenario[i], "true") {
+			want = exitDone
+		}
+		if status != want || strings.TrimSpace(out) != scenario[i] {
+			t.Errorf("%s: status %d, %s%s; want %d, %s", line, status, out, stderr, want, scenario[i])
+		}
+	}
+}
+
+func jsonText(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestRequestsAreAnsweredLineByLine: a bad line is answered with an error, and the others are still answered.
+func TestRequestsAreAnsweredLineByLine(t *testing.T) {
+	good := `{"source":{"namespace":"shop","serviceAccount":"a"},"protocol":"TLS","host":"www.foo.com","port":443}`
+	allowed := `{"allowed":true,"rule":"storefront/foo"}`
+	bad := []string{
+		``,
+		`{`,
+		`[]`,
+		`null`,
+		`{} {}`,
+		good + `x`,
+		strings.Replace(good, `"TLS"`, `"QUIC"`, 1),
+		strings.Replace(good, `"TLS"`, `""`, 1),
+		strings.Replace(good, `443`, `0`, 1),
+		strings.Replace(good, `443`, `65536`, 1),
+		strings.Replace(good, `443`, `"443"`, 1),
+		strings.Replace(good, `www.foo.com`, `*.foo.com`, 1),
+		strings.Replace(good, `www.foo.com`, `https://www.foo.com/`, 1),
+		strings.Replace(good, `www.foo.com`, `10.0.0.1`, 1),
+		strings.Replace(good, `"host"`, `"hots"`, 1),
+		strings.Replace(good, `"namespace":"shop",`, ``, 1),
+		strings.Replace(good, `"port"`, `"address":"203.0.113","port"`, 1),
+		"\x00\xff",
+		strings.Replace(good, `www`, strings.Repeat("a", 2*maxLine), 1),
+	}
+	var in strings.Builder
+	for _, line := range bad {
+		in.WriteString(line + "\n" + good + "\r\n")
+	}
+	in.WriteString(good) // the last line has no end
+	status, out, stderr := egressctl(t, in.String(), "decide", "--requests", "-", policyFile)
+	if status != exitDone || stderr != "" {
+		t.Fatalf("status %d, standard error %q", status, stderr)
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) != 2*len(bad)+1 {
+		t.Fatalf("%d answers for %d lines", len(lines), 2*len(bad)+1)
+	}
+	for i, line := range lines {
+		if i%2 == 0 && i/2 < len(bad) {
+			var a answer
+			if err := json.Unmarshal([]byte(line), &a); err != nil || a.Error == "" || a.Allowed != nil {
+				t.Errorf("%.60q answered %q", bad[i/2], line)
+			}
+			continue
+		}
+		if line != allowed {
+			t.Errorf("line %d answered %q", i, line)
+		}
+	}
+}
+
+func TestStandardInput(t *testing.T) {
+	data, err := os.ReadFile(policyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, out, stderr := egressctl(t, string(data), "decide", "--requests", requestsFile, "-"); status != exitDone || !strings.HasPrefix(out, scenario[0]) {
+		t.Errorf("status %d: %s%s", status, out, stderr)
+	}
+	if status, _, stderr := egressctl(t, string(data), "decide", "--requests", "-", "-"); status != exitBad || !strings.Contains(stderr, "standard input can be read once") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+}
+
+func TestBadUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{},
+		{"serve"},
+		{"decide"},
+		{"decide", "--requests", requestsFile},
+		{"decide", "--requests", "no-such-file", policyFile},
+		{"decide", "--requests", requestsFile, "no-such-file"},
+		{"decide", "--namespace", "shop", "--host", "*.foo.com", "--port", "443", policyFile},
+		{"decide", "--namespace", "shop", "--host", "www.foo.com", "--port", "70000", policyFile},
+		{"decide", "--namespace", "shop", "--host", "www.foo.com", "--port", "443", "-o", "yaml", policyFile},
+		{"decide", "--no-such-flag", policyFile},
+		{"explain", policyFile},
+		{"render", policyFile},
+		{"render", "--target", "iptables", policyFile},
+		{"render", "--target", "istio,istio", policyFile},
+		{"render", "--target", "istio", "-o", "toml", policyFile},
+		{"render", "--target", "istio", "--inventory", "no-such-file", policyFile},
+		{"render", "--target", "istio", "--profile", "no-such-file", policyFile},
+		{"lint"},
+	} {
+		status, out, stderr := egressctl(t, "", args...)
+		if status != exitBad || out != "" || stderr == "" {
+			t.Errorf("%v: status %d, standard output %.40q, standard error %.80q", args, status, out, stderr)
+		}
+	}
+}
+
+func TestExplainAndLint(t *testing.T) {
+	status, out, _ := egressctl(t, "", "explain", "--namespace", "shop", "--service-account", "b", "--host", "x.y.foo.com", "--port", "443", policyFile)
+	if status != exitDenied || !strings.Contains(out, "storefront/foo") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if status, _, stderr := egressctl(t, "", "lint", policyFile); status != exitDone {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+}
+
+var targets = []string{"istio", "gatewayapi", "networkpolicy", "istio,networkpolicy", "gatewayapi,networkpolicy"}
+
+// TestRenderIsStable renders each target twice, and from the policy split into documents that come in another order: the bytes are the same.
+func TestRenderIsStable(t *testing.T) {
+	split := splitPolicy(t)
+	for _, target := range targets {
+		for _, format := range []string{"yaml", "json"} {
+			var want [2]string
+			for i, files := range [][]string{{policyFile}, {policyFile}} {
+				status, out, stderr := egressctl(t, "", append([]string{"render", "--target", target, "--inventory", inventoryFile, "-o", format}, files...)...)
+				if status != exitDone || out == "" {
+					t.Fatalf("%s: status %d: %s", target, status, stderr)
+				}
+				got := [2]string{out, stderr}
+				if i == 0 {
+					want = got
+				} else if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s %s: (-first +second)\n%s", target, format, diff)
+				}
+			}
+			_, forward, _ := egressctl(t, "", append([]string{"render", "--target", target, "--inventory", inventoryFile, "-o", format}, split...)...)
+			reversed := append([]string(nil), split...)
+			for i, j := 0, len(reversed)-1; i < j; i, j = i+1, j-1 {
+				reversed[i], reversed[j] = reversed[j], reversed[i]
+			}
+			_, backward, _ := egressctl(t, "", append([]string{"render", "--target", target, "--inventory", inventoryFile, "-o", format}, reversed...)...)
+			if forward == "" || forward != backward {
+				t.Errorf("%s %s: the order of files changes the manifests:\n%s", target, format, cmp.Diff(forward, backward))
+			}
+		}
+	}
+}
+
+// splitPolicy writes three policies, one a file, and returns the files' names.
+func splitPolicy(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	var files []string
+	for name, spec := range map[string]string{
+		"everyone": "  cluster:\n    allow:\n    - hosts: [\"*.bar.com\", service1.foo.com]\n",
+		"a":        "  sources:\n  - name: a\n    from: [{namespaces: [shop], serviceAccounts: [a]}]\n    allow: [{hosts: [\"*.foo.com\"]}]\n    deny: [{hosts: [www.bar.com]}]\n",
+		"b":        "  sources:\n  - name: b\n    from: [{namespaces: [shop], serviceAccounts: [b]}]\n    allow: [{hosts: [\"*.baz.com\"]}, {cidrs: [203.0.113.0/24], protocol: TCP, ports: [5432]}]\n",
+	} {
+		file := filepath.Join(dir, name+".yaml")
+		if err := os.WriteFile(file, []byte("apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: "+name+"}\nspec:\n"+spec), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
+// TestLossesAreNamed: NetworkPolicy alone knows no names, and says so for each rule that has one.
+func TestLossesAreNamed(t *testing.T) {
+	_, out, stderr := egressctl(t, "", "render", "--target", "networkpolicy", "--inventory", inventoryFile, policyFile)
+	for _, rule := range []string{"storefront/service1", "storefront/bar", "storefront/foo", "storefront/baz", "storefront/cnn", "storefront/cnn-http"} {
+		if !lost(stderr, rule) {
+			t.Errorf("no loss for %s in:\n%s", rule, stderr)
+		}
+	}
+	if lost(stderr, "storefront/orders-database") || !strings.Contains(out, "203.0.113.0/24") {
+		t.Error("the database network is lost")
+	}
+	status, out, stderr := egressctl(t, "", "render", "--target", "networkpolicy", "--inventory", inventoryFile, "--strict", policyFile)
+	if status != exitBad || out != "" || !strings.Contains(stderr, "storefront/foo") {
+		t.Errorf("--strict: status %d, %d bytes of manifests: %s", status, len(out), stderr)
+	}
+}
+
+// lost reports whether a loss names the rule.
+func lost(stderr, rule string) bool {
+	for line := range strings.Lines(stderr) {
+		if strings.HasPrefix(line, "loss: ") && strings.Contains(line, "rule "+rule+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestWrongDocuments renders nothing and reports everything.
+func TestWrongDocuments(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.yaml"), filepath.Join(dir, "two.yaml")
+	head := "apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: "
+	for file, text := range map[string]string{
+		one: head + "one}\nspec:\n  cluster:\n    allow:\n    - hosts: [\"*foo.com\"]\n      prots: [443]\n",
+		two: head + "two}\nspec:\n  sources:\n  - name: x\n    allow:\n    - hosts: [10.0.0.1]\n      ports: [0]\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"render", "--target", "istio"}, {"decide", "--requests", requestsFile}, {"lint"}} {
+		status, out, stderr := egressctl(t, "", append(args, one, two)...)
+		if status != exitBad || out != "" {
+			t.Errorf("%v: status %d, standard output %q", args, status, out)
+		}
+		for _, want := range []string{one + ":7:", one + ":8:", two + ":6:", two + ":8:", two + ":9:"} {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%v: no finding at %s in:\n%s", args, want, stderr)
+			}
+		}
+	}
+}
