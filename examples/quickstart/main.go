@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"log"
 	"net/netip"
 	"os"
 	"text/tabwriter"
@@ -30,7 +29,8 @@ var inventoryYAML []byte
 
 func main() {
 	if err := run(os.Stdout); err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 

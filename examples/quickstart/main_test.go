@@ -30,7 +30,7 @@ func TestDecisionsAgreeWithTheReference(t *testing.T) {
 	got := 0
 	for i, r := range requests(t) {
 		fast, slow := engine.Decide(r), reference.Decide(policies, time.Now(), r)
-		if fast != slow || fast.Allowed != want[i] {
+		if fast.Allowed != slow.Allowed || fast.Reason != slow.Reason || fast.Allowed != want[i] {
 			t.Errorf("%v: engine %v, reference %v, want %v", r, fast, slow, want[i])
 		}
 		got++
