@@ -26,6 +26,7 @@ const (
 	CodeBadName          = "bad-name"
 	CodeBadNamespace     = "bad-namespace"
 	CodeBadCluster       = "bad-cluster"
+	CodeBadLabel         = "bad-label" // of metadata
 	CodeDuplicatePolicy  = "duplicate-policy"
 	CodeDuplicateSource  = "duplicate-source"
 	CodeDuplicateRule    = "duplicate-rule"

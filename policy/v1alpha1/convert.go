@@ -42,6 +42,7 @@ func convert(p *place, doc *EgressPolicy) *policy.Policy {
 	if ns := meta.field("namespace"); ns.stated(out.Namespace != "") {
 		ns.checkNamespace(out.Namespace)
 	}
+	meta.checkMetadata(&doc.Metadata)
 	convertSpec(p.field("spec"), &doc.Spec, out)
 	return out
 }

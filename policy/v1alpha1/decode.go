@@ -126,6 +126,10 @@ func (s *source) fieldsOf(t reflect.Type) structFields {
 		f.names = append(f.names, name)
 		f.index = append(f.index, sf.Index)
 	}
+	if len(f.names) > 1 && f.names[0] == "kind" && f.names[1] == "apiVersion" { // as metav1.TypeMeta has them, and nobody else
+		f.names[0], f.names[1] = f.names[1], f.names[0]
+		f.index[0], f.index[1] = f.index[1], f.index[0]
+	}
 	s.fields[t] = f
 	return f
 }

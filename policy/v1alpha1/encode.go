@@ -23,6 +23,7 @@ func Encode(w io.Writer, docs ...*EgressPolicy) error {
 		e := encoder{source: newSource("")}
 		enc := yaml.NewEncoder(&b)
 		enc.SetIndent(2)
+		enc.CompactSeqIndent()
 		if err := enc.Encode(e.node(reflect.ValueOf(doc).Elem())); err != nil {
 			return err
 		}

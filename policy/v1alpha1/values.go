@@ -191,14 +191,39 @@ func (p *place) paths(paths []string) []policy.Path {
 
 // checkText reports what makes a text unfit for an annotation or a line of a report.
 func (p *place) checkText(s string) {
-	control := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
-	switch {
-	case len(s) > maxText:
+	if len(s) > maxText {
 		p.report(CodeBadText, fmt.Sprintf("a text of %d bytes", len(s)), fmt.Sprintf("write at most %d", maxText))
-	case !utf8.ValidString(s):
-		p.report(CodeBadText, "a text that is not UTF-8", "write UTF-8")
-	case control >= 0:
-		p.report(CodeBadText, fmt.Sprintf("a text with the control character %q", s[control]), "write it in one line")
+		return
+	}
+	if i := strings.IndexAny(s, "\n\r\t"); i >= 0 {
+		p.report(CodeBadText, fmt.Sprintf("a text with %q in it", s[i]), "write it in one line, with blanks")
+		return
+	}
+	p.checkCharacters(s)
+}
+
+// checkCharacters reports a character that could not stand in a file.
+func (p *place) checkCharacters(s string) {
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if what := notText(r, size); what != "" && r != '\n' && r != '\t' {
+			p.report(CodeBadText, "a text with "+what, "write it without")
+			return
+		}
+		i += size
+	}
+}
+
+// checkMetadata checks labels and annotations as the API server does.
+func (p *place) checkMetadata(m *Metadata) {
+	label, annotation := p.field("labels").labels(), p.field("annotations").labels()
+	for _, k := range slices.Sorted(maps.Keys(m.Labels)) {
+		label(k).onKey().checkLabelKey(k, CodeBadLabel)
+		label(k).checkLabelValue(m.Labels[k], CodeBadLabel)
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.Annotations)) {
+		annotation(k).onKey().checkLabelKey(k, CodeBadLabel)
+		annotation(k).checkCharacters(m.Annotations[k])
 	}
 }
 
@@ -334,8 +359,8 @@ func (p *place) checkLabels(s *metav1.LabelSelector) bool {
 	}
 	entry := labels.labels()
 	for _, k := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		ok = entry(k).onKey().checkLabelKey(k) && ok
-		ok = entry(k).checkLabelValue(s.MatchLabels[k]) && ok
+		ok = entry(k).onKey().checkLabelKey(k, CodeBadSelector) && ok
+		ok = entry(k).checkLabelValue(s.MatchLabels[k], CodeBadSelector) && ok
 	}
 	for i := range s.MatchExpressions {
 		ok = expressions.index(i).checkRequirement(&s.MatchExpressions[i]) && ok
@@ -351,7 +376,7 @@ func (p *place) checkRequirement(r *metav1.LabelSelectorRequirement) bool {
 	case !key.written(r.Key != ""):
 		p.missing("key", CodeBadSelector, "a condition without key", "write the key of a label")
 		ok = false
-	case key.bad() || !key.checkLabelKey(r.Key):
+	case key.bad() || !key.checkLabelKey(r.Key, CodeBadSelector):
 		ok = false
 	}
 	switch r.Operator {
@@ -360,7 +385,7 @@ func (p *place) checkRequirement(r *metav1.LabelSelectorRequirement) bool {
 			p.missing("values", CodeBadSelector, "a condition "+string(r.Operator)+" without values", "write at least one")
 			ok = false
 		}
-		return values.checkEach(r.Values, (*place).checkLabelValue) && ok
+		return values.checkEach(r.Values, func(at *place, v string) bool { return at.checkLabelValue(v, CodeBadSelector) }) && ok
 	case metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist:
 		if len(r.Values) > 0 {
 			values.report(CodeBadSelector, "a condition "+string(r.Operator)+" with values", "leave values out, or write operator: In or NotIn")
@@ -378,20 +403,20 @@ func (p *place) checkRequirement(r *metav1.LabelSelectorRequirement) bool {
 	return false
 }
 
-func (p *place) checkLabelKey(key string) bool {
+func (p *place) checkLabelKey(key, code string) bool {
 	if len(validation.IsQualifiedName(key)) == 0 {
 		return true
 	}
-	p.report(CodeBadSelector, quote(key)+" is no key of a label",
+	p.report(code, quote(key)+" is no key of a label",
 		"write at most 63 letters, digits, '-', '_' and '.', and before them a DNS name and '/' if the key has them")
 	return false
 }
 
-func (p *place) checkLabelValue(value string) bool {
+func (p *place) checkLabelValue(value, code string) bool {
 	if len(validation.IsValidLabelValue(value)) == 0 {
 		return true
 	}
-	p.report(CodeBadSelector, quote(value)+" is no value of a label",
+	p.report(code, quote(value)+" is no value of a label",
 		"write at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit")
 	return false
 }

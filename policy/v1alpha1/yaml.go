@@ -36,7 +36,14 @@ func (s *source) checkText(b []byte) ([]byte, bool) {
 			continue
 		}
 		r, size := utf8.DecodeRune(b[i:])
-		if what := notText(r, size, b); what != "" {
+		what := notText(r, size)
+		if what != "" && bytes.IndexByte(b, 0) >= 0 {
+			what = "the file is binary: it holds NUL bytes"
+		}
+		if what != "" && (bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff"))) {
+			what = "the file is UTF-16"
+		}
+		if what != "" {
 			at := policy.Position{File: s.name, Line: line, Column: utf8.RuneCount(b[lineStart:i]) + 1}
 			s.report(at, CodeNotText, what, "write the policy as UTF-8 text")
 			return nil, false
@@ -46,15 +53,11 @@ func (s *source) checkText(b []byte) ([]byte, bool) {
 	return b, true
 }
 
-// notText says what is wrong with a character, and "" when nothing is. all is the text it stands in.
-func notText(r rune, size int, all []byte) string {
+// notText says what is wrong with a character of size bytes, and "" when nothing is. Tabs and line ends are left to the caller.
+func notText(r rune, size int) string {
 	switch {
-	case bytes.HasPrefix(all, []byte("\xff\xfe")) || bytes.HasPrefix(all, []byte("\xfe\xff")):
-		return "the file is UTF-16"
 	case r == utf8.RuneError && size <= 1:
-		return "the file is not UTF-8 here"
-	case r < ' ' && bytes.IndexByte(all, 0) >= 0, r == 0x7f && bytes.IndexByte(all, 0) >= 0:
-		return "the file is binary: it holds NUL bytes"
+		return "bytes that are not UTF-8"
 	case r == '\r':
 		return "a carriage return without a line feed"
 	case r < ' ', r >= 0x7f && r < 0xa0:
