@@ -3,9 +3,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/egresskit/egress/policy"
 )
 
 // Exit statuses.
@@ -57,6 +60,10 @@ func run(args []string, std stdio) int {
 		return exitBad
 	}
 	status, err := cmd(args[1:], std)
+	if ds := policy.Diagnostics(nil); errors.As(err, &ds) {
+		fmt.Fprintln(std.err, ds) // each on a line that begins with its position
+		return exitBad
+	}
 	if err != nil {
 		fmt.Fprintf(std.err, "egressctl %s: %v\n", args[0], err)
 		return exitBad

@@ -287,7 +287,7 @@ func TestWrongDocuments(t *testing.T) {
 			t.Errorf("%v: status %d, standard output %q", args, status, out)
 		}
 		for _, want := range []string{one + ":7:", one + ":8:", two + ":6:", two + ":8:", two + ":9:"} {
-			if !strings.Contains(stderr, want) {
+			if !strings.Contains("\n"+stderr, "\n"+want) {
 				t.Errorf("%v: no finding at %s in:\n%s", args, want, stderr)
 			}
 		}
