@@ -17,6 +17,7 @@ type Plan struct {
 	namespaces []string // of the inventory and of the rules, sorted
 	grants     []*Grant // sorted by ID
 	features   Features // of the target that the plan is for; nil: of a target that can say everything
+	gateways   []Gateway
 }
 
 // A PlanOption adds to a plan what is known of the cluster.

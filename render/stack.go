@@ -30,6 +30,7 @@ func Render(p *Plan, stack Stack, opts ...Option) (*Result, error) {
 	if err := r.stack(stack); err != nil {
 		return nil, err
 	}
+	r.plan = p.withGateways(stack)
 	for _, g := range p.grants {
 		r.original[g.ID] = g
 	}

@@ -2,7 +2,6 @@ package networkpolicy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/egresskit/egress/render"
@@ -32,14 +31,13 @@ func (s *sheet) assume(out *render.Emitter) {
 }
 
 func (s *sheet) assumeMesh(out *render.Emitter) {
-	if len(s.profile.Gateways) == 0 {
+	if len(s.gateways) == 0 {
 		return
 	}
 	var gateways []string
-	for _, g := range s.profile.Gateways {
-		gateways = append(gateways, fmt.Sprintf("%s on %s", g.pods(), g.ports(s.profile.Mesh.DataPlane)))
+	for _, g := range s.gateways {
+		gateways = append(gateways, fmt.Sprintf("%s on %s", g.pods, g.ports))
 	}
-	slices.Sort(gateways)
 	out.Assume("gateways", "only gateways that know their callers by certificate are the pods "+strings.Join(gateways, ", "))
 	if len(s.members.closed) > 0 {
 		out.Assume("members", "no pod of these namespaces takes part in the mesh, and none gets to a gateway: "+strings.Join(s.members.closed, ", "))

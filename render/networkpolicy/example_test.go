@@ -105,11 +105,11 @@ spec:
 // A wrong profile is refused with all that is wrong with it.
 func ExampleNew() {
 	profile := networkpolicy.DefaultProfile()
-	profile.Gateways[0].PodLabels = nil
+	profile.DNS.Ports = nil
 	profile.InCluster = "ajar"
 	_, err := networkpolicy.New(profile)
 	fmt.Println(err)
 	// Output:
-	// networkpolicy.gateways[0].podLabels: error bad-profile: no labels; name labels that only the gateway's pods have, such as istio: egressgateway
+	// networkpolicy.dns.ports: error bad-profile: no ports; name the ports that the pods listen on
 	// networkpolicy.inCluster: error bad-profile: "ajar" is neither open nor closed; write open or closed
 }

@@ -14,7 +14,11 @@ import (
 // Exemptions returns what the profile leaves open: DNS, the mesh's control plane, pods of the cluster, the API server and metadata service where the
 // profile names them, namespaces that are not filtered, and for the gateways the outside on the ports of the names that they carry.
 func (r *Renderer) Exemptions(p *render.Plan) []render.Exemption {
-	e := exempter{profile: &r.profile, namespaces: r.namespaces(p), members: membersOf(p.Inventory(), r.profile.Mesh)}
+	gateways := r.gateways(p)
+	if tellGateways(gateways) != nil {
+		return nil // Render says so
+	}
+	e := exempter{profile: &r.profile, gateways: gateways, namespaces: namespaces(p, gateways), members: membersOf(p.Inventory(), r.profile.Mesh)}
 	e.dns()
 	e.controlPlane()
 	e.inCluster()
@@ -25,18 +29,9 @@ func (r *Renderer) Exemptions(p *render.Plan) []render.Exemption {
 	return e.exemptions
 }
 
-// namespaces returns the namespaces of the cluster, gateways' included, in order.
-func (r *Renderer) namespaces(p *render.Plan) []string {
-	names := slices.Clone(p.Namespaces())
-	for _, g := range r.profile.Gateways {
-		names = append(names, g.Namespace)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 type exempter struct {
 	profile    *Profile
+	gateways   []gateway
 	namespaces []string
 	members    members
 	exemptions []render.Exemption
@@ -70,11 +65,11 @@ func (e *exempter) controlPlane() {
 	if c == nil {
 		return
 	}
-	from := selectorOf(e.gateways())
+	from := selectorOf(podsOf(e.gateways))
 	if e.profile.Mesh.DataPlane == Sidecar {
 		from = identity.Everything()
 		if !e.members.all {
-			from = selectorOf(slices.Concat(e.members.of(e.namespaces), e.gateways()))
+			from = selectorOf(slices.Concat(e.members.of(e.namespaces), podsOf(e.gateways)))
 		}
 	}
 	e.add("control plane", from, "proxies get their configuration and certificates",
@@ -88,14 +83,14 @@ func (e *exempter) inCluster() {
 		return
 	}
 	from := identity.Everything()
-	if len(e.profile.Gateways) > 0 {
+	if len(e.gateways) > 0 {
 		var pods []identity.PodSelector
 		for _, namespace := range e.namespaces {
 			pods = append(pods, e.withoutGateways(namespace)...)
 		}
 		from = selectorOf(pods)
 	}
-	e.add("pods of the cluster", from, "policies speak about traffic that leaves the cluster", render.Peer{Name: "pods of the cluster", Except: e.gateways()})
+	e.add("pods of the cluster", from, "policies speak about traffic that leaves the cluster", render.Peer{Name: "pods of the cluster", Except: podsOf(e.gateways)})
 }
 
 func (e *exempter) endpoint(name, why string, to *Endpoint) {
@@ -129,10 +124,14 @@ func (e *exempter) upstream(p *render.Plan) {
 			denied = append(denied, g)
 		}
 	}
+	unroutable := e.profile.Unroutable
+	if unroutable == nil {
+		unroutable = NotPublic()
+	}
 	everywhere := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	for _, gateway := range e.profile.Gateways {
-		for _, a := range without(area{match.NewPrefixes(everywhere, gateway.Except), ports}, denied) {
-			e.add(fmt.Sprintf("gateway %s to ports %s", gateway.pods(), a.ports), selectorOf([]identity.PodSelector{gateway.pods()}), "the gateway carries traffic by name",
+	for _, a := range without(area{match.NewPrefixes(everywhere, unroutable), ports}, denied) {
+		for _, gateway := range podsOf(e.gateways) {
+			e.add(fmt.Sprintf("gateway %s to ports %s", gateway, a.ports), selectorOf([]identity.PodSelector{gateway}), "the gateway carries traffic by name",
 				render.Peer{Name: "outside", Addresses: a.addresses, Protocol: policy.TCP, Ports: a.ports})
 		}
 	}
@@ -170,20 +169,9 @@ func without(all area, denied []*render.Grant) []area {
 	return slices.DeleteFunc(areas, func(a area) bool { return a.ports.IsEmpty() })
 }
 
-func (e *exempter) gateways() []identity.PodSelector { return e.profile.gatewayPods() }
-
-func (p *Profile) gatewayPods() []identity.PodSelector {
-	var pods []identity.PodSelector
-	for _, g := range p.Gateways {
-		pods = append(pods, g.pods())
-	}
-	slices.SortFunc(pods, comparePods)
-	return pods
-}
-
-// withoutGateways returns the pods of a namespace that are no gateway's. Validate has seen that there are not too many selectors.
+// withoutGateways returns the pods of a namespace that are no gateway's; tellGateways has seen that it can.
 func (e *exempter) withoutGateways(namespace string) []identity.PodSelector {
-	pods, _ := minus(identity.PodSelector{Namespace: namespace}, e.gateways())
+	pods, _ := minus(identity.PodSelector{Namespace: namespace}, podsOf(e.gateways))
 	return pods
 }
 

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
@@ -39,6 +40,10 @@ func (mesh) Features() render.Features {
 		f[feature] = render.Wider
 	}
 	return f
+}
+
+func (mesh) Gateways(*render.Plan) []render.Gateway {
+	return []render.Gateway{{Namespace: "istio-system", PodLabels: map[string]string{"istio": "egressgateway"}, Ports: match.PortsOf(8080, 8443)}}
 }
 
 func (mesh) Render(p *render.Plan, out *render.Emitter) error {

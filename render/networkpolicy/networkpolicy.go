@@ -3,6 +3,7 @@ package networkpolicy
 import (
 	"slices"
 
+	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
 
@@ -29,8 +30,8 @@ func New(p Profile) (*Renderer, error) {
 // Target returns "networkpolicy".
 func (r *Renderer) Target() string { return Target }
 
-// Features returns what NetworkPolicies can say: addresses, ports and pods exactly, TLS and HTTP by address as TCP. With gateways also
-// names, as the way to the gateways, which is wider.
+// Features returns what NetworkPolicies can say: addresses, ports and pods exactly, TLS and HTTP by address as TCP, and names as the way to
+// gateways, which is wider.
 func (r *Renderer) Features() render.Features {
 	f := render.Features{
 		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same,
@@ -40,7 +41,7 @@ func (r *Renderer) Features() render.Features {
 		render.Baseline:     render.Same,
 		render.PacketFilter: render.Same,
 	}
-	if len(r.profile.Gateways) > 0 {
+	if r.profile.Gateways == nil || len(r.profile.Gateways) > 0 {
 		f[render.NamesApart] = render.Same
 		for _, feature := range []render.Feature{
 			render.HostExact, render.HostSubdomains, render.HostGlob, render.TLSByName, render.HTTPByName,
@@ -52,10 +53,18 @@ func (r *Renderer) Features() render.Features {
 	return f
 }
 
-// Refine refuses to let pods out to addresses where their labels do not tell them. Features cannot say that, since by name such pods may be let out
-// to a gateway, which knows them by certificate; an address knows nobody, and a whole namespace let out to it is more than any layer could take back.
-func (r *Renderer) Refine(_ *render.Plan, g *render.Grant) (render.Fidelity, render.Feature, string) {
-	if len(g.To.Hosts) == 0 && !g.Source.PodsOK && !g.Source.Selector.IsEverything() {
+// Refine refuses names where no gateway carries them. By address, it refuses pods that their labels do not tell: by name such pods may be let out
+// to a gateway, which knows them by certificate, but an address knows nobody, and a whole namespace let out to it is more than any layer
+// could take back. Features tell neither.
+func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (render.Fidelity, render.Feature, string) {
+	switch named := len(g.To.Hosts) > 0; {
+	case named && len(r.gateways(p)) == 0:
+		lost := render.TLSByName
+		if g.To.Protocol == policy.HTTP {
+			lost = render.HTTPByName
+		}
+		return 0, lost, "a packet filter knows no names, and no layer of the stack has a gateway that it could let pods out to"
+	case !named && !g.Source.PodsOK && !g.Source.Selector.IsEverything():
 		return 0, render.SourcePods, g.Source.PodsWhy
 	}
 	return render.Same, "", ""
@@ -64,6 +73,9 @@ func (r *Renderer) Refine(_ *render.Plan, g *render.Grant) (render.Fidelity, ren
 // Render emits a baseline for every namespace, the exemptions, the rules by address, and the ways to the gateways.
 func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	s := newSheet(r, p)
+	if err := tellGateways(s.gateways); err != nil {
+		return err
+	}
 	if len(s.namespaces) == 0 {
 		for g := range p.Grants() {
 			out.Skip(g, render.Baseline, "no namespace is known, by the inventory, by the policies or as a gateway's")

@@ -21,9 +21,12 @@ import (
 // A Profile is what the target assumes of the cluster. [DefaultProfile] is the usual one; a document decoded into it changes what it
 // names and keeps the rest. Ports are numbers, or ranges such as "8000-8100". The zero Profile is valid too: a packet filter alone, with everything closed but what policies allow by address.
 type Profile struct {
-	// Gateways are the ways out for traffic by name. Each is closed off: pods reach it on its ports, and only pods that another layer of
-	// a stack allows a name. None: the packet filter stands alone.
-	Gateways []Gateway `json:"gateways,omitempty"`
+	// Gateways are the ways out for traffic by name. Pods reach them on their ports alone, and only pods that another layer of a stack
+	// allows a name. Nil: those of the stack's other layers; empty: none, so that names are not for this cluster's packet filter.
+	Gateways []Gateway `json:"gateways,omitzero"`
+
+	// Unroutable are networks that gateways must not reach whatever name leads there. Nil: [NotPublic]; empty: none.
+	Unroutable []netip.Prefix `json:"unroutable,omitzero"`
 
 	// Mesh tells what pods need to take part in the mesh.
 	Mesh Mesh `json:"mesh,omitzero"`
@@ -46,14 +49,11 @@ type Profile struct {
 	Metadata *Endpoint `json:"metadata,omitempty"`
 }
 
-// A Gateway is pods through which traffic leaves the cluster by name: an egress gateway, or a waypoint.
+// A Gateway is pods through which traffic leaves the cluster by name, such as an egress gateway or a waypoint.
 type Gateway struct {
 	Namespace string               `json:"namespace"`
 	PodLabels Labels               `json:"podLabels"`
 	Ports     []intstr.IntOrString `json:"ports"` // that its pods listen on, which need not be those of its service
-
-	// Except are networks that the gateway itself must not reach whatever name leads there. Nil: [NotPublic]; empty: none.
-	Except []netip.Prefix `json:"except,omitzero"`
 }
 
 // UnmarshalJSON decodes a gateway strictly, and keeps nothing of what g was: encoding/json would mix the gateways of a list into those that were
@@ -159,13 +159,11 @@ func (l *Labels) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// DefaultProfile returns what the documentation of the field assumes: Istio with sidecars, its egress gateway and istiod in istio-system, DNS by the pods k8s-app=kube-dns in
-// kube-system, traffic between pods open, and kube-system and istio-system unfiltered but for the gateway.
+// DefaultProfile returns what the documentation of the field assumes: Istio with sidecars and istiod in istio-system, DNS by the pods
+// k8s-app=kube-dns in kube-system, traffic between pods open, and kube-system and istio-system unfiltered but for gateways. The gateways are those of
+// the stack.
 func DefaultProfile() Profile {
 	return Profile{
-		Gateways: []Gateway{{
-			Namespace: "istio-system", PodLabels: Labels{"istio": "egressgateway"}, Ports: ports(8080, 8443),
-		}},
 		Mesh: Mesh{
 			DataPlane:    Sidecar,
 			ControlPlane: &ControlPlane{Namespace: "istio-system", PodLabels: Labels{"app": "istiod"}, Ports: ports(15012)},
@@ -181,11 +179,9 @@ func DefaultProfile() Profile {
 func (p Profile) clone() Profile {
 	p.Gateways = slices.Clone(p.Gateways)
 	for i, g := range p.Gateways {
-		p.Gateways[i].PodLabels, p.Gateways[i].Ports, p.Gateways[i].Except = maps.Clone(g.PodLabels), slices.Clone(g.Ports), slices.Clone(g.Except)
-		if g.Except == nil {
-			p.Gateways[i].Except = NotPublic()
-		}
+		p.Gateways[i].PodLabels, p.Gateways[i].Ports = maps.Clone(g.PodLabels), slices.Clone(g.Ports)
 	}
+	p.Unroutable = slices.Clone(p.Unroutable)
 	if c := p.Mesh.ControlPlane; c != nil {
 		p.Mesh.ControlPlane = &ControlPlane{c.Namespace, maps.Clone(c.PodLabels), slices.Clone(c.Ports)}
 	}
@@ -209,16 +205,16 @@ func (p Profile) Validate() policy.Diagnostics {
 	for i, g := range p.Gateways {
 		at := fmt.Sprintf("gateways[%d]", i)
 		v.pods(at, g.Namespace, g.PodLabels, g.Ports)
-		v.prefixes(at+".except", g.Except)
 		if len(g.PodLabels) == 0 {
 			v.fail(at+".podLabels", "no labels", "name labels that only the gateway's pods have, such as istio: egressgateway")
 		}
-		if key := g.pods().String(); seen[key] {
+		if key := labelled(g.Namespace, g.PodLabels).String(); seen[key] {
 			v.fail(at, "the same pods as those of another gateway", "give the gateway all of its ports in one entry")
 		} else {
 			seen[key] = true
 		}
 	}
+	v.prefixes("unroutable", p.Unroutable)
 	switch p.Mesh.DataPlane {
 	case "", NoMesh, Sidecar, Ambient:
 	default:
@@ -248,12 +244,6 @@ func (p Profile) Validate() policy.Diagnostics {
 	}
 	for i, namespace := range p.Unfiltered {
 		v.name(fmt.Sprintf("unfiltered[%d]", i), namespace)
-	}
-	for _, g := range p.Gateways {
-		if _, ok := minus(identity.PodSelector{Namespace: g.Namespace}, p.gatewayPods()); !ok {
-			v.fail("gateways", "too many labels to tell gateways from the other pods of "+g.Namespace, "name one label for each gateway, or one for all")
-			break
-		}
 	}
 	for _, e := range []struct {
 		at string
@@ -323,20 +313,6 @@ func (v *validator) prefixes(at string, prefixes []netip.Prefix) {
 		}
 	}
 }
-
-func (g Gateway) pods() identity.PodSelector { return labelled(g.Namespace, g.PodLabels) }
-
-// ports returns what pods may reach the gateway on.
-func (g Gateway) ports(d DataPlane) match.Ports {
-	all := portSet(g.Ports)
-	if d == Ambient {
-		all = all.Union(match.PortsOf(hbone))
-	}
-	return all
-}
-
-// hbone is the port of ambient mode's tunnels.
-const hbone = 15008
 
 func ports(numbers ...int32) []intstr.IntOrString {
 	out := make([]intstr.IntOrString, len(numbers))

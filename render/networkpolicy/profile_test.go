@@ -26,17 +26,10 @@ func TestProfilesThatAreRefused(t *testing.T) {
 		{"gateways[0].ports", func(p *Profile) { p.Gateways[0].Ports = nil }},
 		{"gateways[0].ports[0]", func(p *Profile) { p.Gateways[0].Ports = ports(0) }},
 		{"gateways[0].ports[1]", func(p *Profile) { p.Gateways[0].Ports[1] = intstr.FromString("9000-8000") }},
-		{"gateways[0].except[0]", func(p *Profile) { p.Gateways[0].Except = []netip.Prefix{{}} }},
-		{"gateways[0].except[0]", func(p *Profile) { p.Gateways[0].Except = parsePrefixes([]string{"10.1.2.3/8"}) }},
-		{"gateways[0].except[0]", func(p *Profile) { p.Gateways[0].Except = parsePrefixes([]string{"::ffff:10.0.0.0/104"}) }},
+		{"unroutable[0]", func(p *Profile) { p.Unroutable = []netip.Prefix{{}} }},
+		{"unroutable[0]", func(p *Profile) { p.Unroutable = parsePrefixes([]string{"10.1.2.3/8"}) }},
+		{"unroutable[0]", func(p *Profile) { p.Unroutable = parsePrefixes([]string{"::ffff:10.0.0.0/104"}) }},
 		{"gateways[1]", func(p *Profile) { p.Gateways = append(p.Gateways, p.Gateways[0]) }},
-		{"gateways", func(p *Profile) {
-			g := p.Gateways[0]
-			for _, key := range []string{"a", "b", "c", "d", "e", "f", "g"} {
-				g.PodLabels = Labels{key + "1": "x", key + "2": "x", key + "3": "x"}
-				p.Gateways = append(p.Gateways, g)
-			}
-		}},
 		{"mesh.dataPlane", func(p *Profile) { p.Mesh.DataPlane = "sidecars" }},
 		{"mesh.members", func(p *Profile) { p.Mesh.Members = "some" }},
 		{"mesh.controlPlane.ports", func(p *Profile) { p.Mesh.ControlPlane.Ports = nil }},
@@ -49,6 +42,7 @@ func TestProfilesThatAreRefused(t *testing.T) {
 		{"metadata.ports", func(p *Profile) { p.Metadata = &Endpoint{Addresses: parsePrefixes([]string{"169.254.169.254/32"})} }},
 	} {
 		p := DefaultProfile()
+		p.Gateways = []Gateway{{Namespace: "istio-system", PodLabels: Labels{"istio": "egressgateway"}, Ports: ports(8080, 8443)}}
 		c.change(&p)
 		if _, err := New(p); err == nil {
 			t.Errorf("%s: accepted", c.field)
@@ -111,15 +105,22 @@ inCluster: closed
 			t.Errorf("%s: accepted", wrong)
 		}
 	}
-	packetFilterAlone := DefaultProfile()
-	if err := yaml.UnmarshalStrict([]byte("gateways: []"), &packetFilterAlone); err != nil || len(packetFilterAlone.Gateways) > 0 {
-		t.Errorf("no gateways: %v, %v", packetFilterAlone.Gateways, err)
+	// Empty is not nil: no gateways rather than those of the stack.
+	none := DefaultProfile()
+	if err := yaml.UnmarshalStrict([]byte("{gateways: [], unroutable: []}"), &none); err != nil || none.Gateways == nil || none.Unroutable == nil {
+		t.Errorf("none: %v, %v, %v", none.Gateways, none.Unroutable, err)
+	}
+	r, err := New(none)
+	if err != nil || r.profile.Gateways == nil || r.profile.Unroutable == nil {
+		t.Errorf("none: %v, %v", r, err)
 	}
 }
 
 // TestRendererKeepsACopy: what happens to a profile after New does not matter.
 func TestRendererKeepsACopy(t *testing.T) {
 	p := DefaultProfile()
+	p.Gateways = []Gateway{{Namespace: "istio-system", PodLabels: Labels{"istio": "egressgateway"}, Ports: ports(8080, 8443)}}
+	p.Unroutable = NotPublic()
 	p.APIServer = &Endpoint{Addresses: parsePrefixes([]string{"192.0.2.1/32"}), Ports: ports(6443)}
 	r, err := New(p)
 	if err != nil {
@@ -127,6 +128,7 @@ func TestRendererKeepsACopy(t *testing.T) {
 	}
 	before, _ := json.Marshal(r.profile)
 	p.Gateways[0].PodLabels["istio"] = "other"
+	p.Unroutable[0] = netip.Prefix{}
 	p.Gateways[0].Ports[0] = intstr.FromInt32(1)
 	p.Mesh.ControlPlane.PodLabels["app"] = "other"
 	p.Mesh.ControlPlane.Ports[0] = intstr.FromInt32(1)

@@ -24,6 +24,7 @@ const (
 // sheet collects the objects of one rendering.
 type sheet struct {
 	profile    *Profile
+	gateways   []gateway
 	inventory  *identity.Inventory
 	namespaces []string // of the cluster, in order
 	members    members
@@ -48,10 +49,12 @@ type loss struct {
 }
 
 func newSheet(r *Renderer, p *render.Plan) *sheet {
+	gateways := r.gateways(p)
 	return &sheet{
 		profile:    &r.profile,
+		gateways:   gateways,
 		inventory:  p.Inventory(),
-		namespaces: r.namespaces(p),
+		namespaces: namespaces(p, gateways),
 		members:    membersOf(p.Inventory(), r.profile.Mesh),
 		drafts:     map[string]*draft{},
 		covered:    map[render.GrantID]bool{},
@@ -165,10 +168,9 @@ func (s *sheet) admit(grants []*render.Grant) {
 }
 
 func (s *sheet) openGateways(d *draft) {
-	for _, g := range s.profile.Gateways {
-		peer := render.Peer{Name: "gateway", Namespace: g.Namespace, PodLabels: g.PodLabels}
-		to, key, _ := podPeers(&peer) // without exceptions there is no error
-		d.rules.addPods(to, key, traffic{tcp: g.ports(s.profile.Mesh.DataPlane)})
+	for _, g := range s.gateways {
+		to, key, _ := podPeers(&g.peer) // without exceptions there is no error
+		d.rules.addPods(to, key, traffic{tcp: g.ports})
 	}
 }
 

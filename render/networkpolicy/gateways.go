@@ -1,0 +1,68 @@
+package networkpolicy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/render"
+)
+
+// hbone is the port of ambient mode's tunnels.
+const hbone = 15008
+
+// A gateway is the pods of a way out, and the ports that others reach it on.
+type gateway struct {
+	pods  identity.PodSelector
+	peer  render.Peer
+	ports match.Ports
+}
+
+// gateways returns the ways out for a plan, in order: those of the profile, and those of the stack where the profile names none.
+func (r *Renderer) gateways(p *render.Plan) []gateway {
+	named := p.Gateways()
+	if r.profile.Gateways != nil {
+		named = nil
+		for _, g := range r.profile.Gateways {
+			named = append(named, render.Gateway{Namespace: g.Namespace, PodLabels: g.PodLabels, Ports: portSet(g.Ports)})
+		}
+	}
+	var out []gateway
+	for _, g := range named {
+		if r.profile.Mesh.DataPlane == Ambient {
+			g.Ports = g.Ports.Union(match.PortsOf(hbone))
+		}
+		out = append(out, gateway{labelled(g.Namespace, g.PodLabels), render.Peer{Name: "gateway", Namespace: g.Namespace, PodLabels: g.PodLabels}, g.Ports})
+	}
+	slices.SortFunc(out, func(a, b gateway) int { return comparePods(a.pods, b.pods) })
+	return out
+}
+
+func podsOf(gateways []gateway) []identity.PodSelector {
+	pods := make([]identity.PodSelector, len(gateways))
+	for i, g := range gateways {
+		pods[i] = g.pods
+	}
+	return pods
+}
+
+// namespaces returns the namespaces of the cluster, gateways' included, in order.
+func namespaces(p *render.Plan, gateways []gateway) []string {
+	names := p.Namespaces()
+	for _, g := range gateways {
+		names = append(names, g.pods.Namespace)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// tellGateways returns an error when the pods of a namespace are not told from those of gateways by a reasonable number of selectors.
+func tellGateways(gateways []gateway) error {
+	for _, g := range gateways {
+		if _, ok := minus(identity.PodSelector{Namespace: g.pods.Namespace}, podsOf(gateways)); !ok {
+			return fmt.Errorf("telling gateways from the other pods of namespace %s takes more than %d selectors: name one label for each gateway, or one for all", g.pods.Namespace, maxSelectors)
+		}
+	}
+	return nil
+}
