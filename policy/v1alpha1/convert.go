@@ -11,8 +11,11 @@ import (
 )
 
 // ToPolicy returns what doc says, with the defaults of the document spelled out. Its positions hold field paths alone; [Load] knows the
-// lines too. The apiVersion and kind may be left out. The error is a policy.Diagnostics with all mistakes. ToPolicy keeps no reference to doc.
+// lines too. The apiVersion and kind may be left out; a nil document is an empty one. The error is a policy.Diagnostics with all mistakes. ToPolicy keeps no reference to doc.
 func ToPolicy(doc *EgressPolicy) (*policy.Policy, error) {
+	if doc == nil {
+		doc = new(EgressPolicy)
+	}
 	root := &place{src: newSource("")}
 	if doc.APIVersion != "" && doc.APIVersion != APIVersion {
 		root.field("apiVersion").report(CodeWrongKind, "apiVersion is "+quote(doc.APIVersion), "write "+APIVersion)

@@ -153,6 +153,10 @@ func (p *place) decodeStruct(v reflect.Value) {
 		index := fields.find(e.name)
 		if index == nil {
 			p.markBad()
+			if p.src.full() { // what was meant takes time to find out
+				p.src.more++
+				continue
+			}
 			e.onKey().report(CodeUnknownField, "unknown field "+quote(e.name), adviceForUnknown(e.name, p.name, fields.names))
 			continue
 		}
@@ -180,6 +184,11 @@ func (p *place) entries(kind stepKind) func(yield func(*place) bool) {
 				continue
 			}
 			e := p.entry(kind, key, c[i+1])
+			// Fields are not in doubt: none is named like a number or a boolean.
+			if what := plainMeaning(key); kind == stepKey && key.Style == 0 && what != "" {
+				e.onKey().report(CodeUnquoted, fmt.Sprintf("the key %s is %s for some readers of YAML", shorten(key.Value), what), `write it in quotes: "`+shorten(key.Value)+`"`)
+				continue
+			}
 			if first, ok := seen[key.Value]; ok {
 				e.onKey().report(CodeDuplicateKey, fmt.Sprintf("%s is given twice, first in line %d", quote(key.Value), first.Line), "keep one of them")
 				continue
@@ -271,11 +280,11 @@ func (p *place) isPlainText() bool {
 		p.wrongType("a text")
 		return false
 	}
-	if n.Style&^yaml.TaggedStyle != 0 || p.name == "expires" {
+	if n.Style&^yaml.TaggedStyle != 0 || p.kind == stepField && p.name == "expires" {
 		return true // quoted, or a block; whatever reads as something else is no date
 	}
 	if what := plainMeaning(n); what != "" {
-		p.refuse(CodeUnquoted, fmt.Sprintf("%s is %s for some readers of YAML, and a text is meant here", n.Value, what), `write it in quotes: "`+n.Value+`"`)
+		p.refuse(CodeUnquoted, fmt.Sprintf("%s is %s for some readers of YAML, and a text is meant here", shorten(n.Value), what), `write it in quotes: "`+shorten(n.Value)+`"`)
 		return false
 	}
 	return true

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -19,6 +20,9 @@ func Encode(w io.Writer, docs ...*EgressPolicy) error {
 	for i, doc := range docs {
 		if i > 0 {
 			b.WriteString("---\n")
+		}
+		if doc == nil {
+			return fmt.Errorf("v1alpha1: document %d is nil", i)
 		}
 		e := encoder{source: newSource("")}
 		enc := yaml.NewEncoder(&b)
@@ -104,8 +108,7 @@ func stringMap(v reflect.Value) *yaml.Node {
 	slices.Sort(keys)
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, k := range keys {
-		value := text(m[k])
-		n.Content = append(n.Content, text(k), value)
+		n.Content = append(n.Content, text(k), text(m[k]))
 	}
 	return inline(n)
 }

@@ -20,8 +20,8 @@ type File struct {
 	Reader io.Reader
 }
 
-// Path returns the file at path, which is opened when it is read, and closed then; "-" is standard input. That it can't be opened is
-// reported by what reads it, together with the errors of other files.
+// Path returns the file at path; "-" is standard input. It is opened whenever it is read, and closed then. That it can't be opened is
+// reported together with the errors of other files.
 func Path(path string) File {
 	if path == "-" {
 		return File{"<stdin>", os.Stdin}
@@ -53,6 +53,7 @@ func (r *fileAt) Read(b []byte) (int, error) {
 func (r *fileAt) close() {
 	if r.f != nil {
 		r.f.Close()
+		r.f = nil
 	}
 }
 
@@ -139,7 +140,10 @@ func (s *source) load(r io.Reader) []document {
 
 // read reads no more than MaxFileSize bytes and checks that they are text.
 func (s *source) read(r io.Reader) ([]byte, bool) {
-	start := policy.Position{File: s.name, Line: 1, Column: 1}
+	if r == nil {
+		s.report(policy.Position{File: s.name}, CodeUnreadable, "the file has no reader", "")
+		return nil, false
+	}
 	text, err := io.ReadAll(io.LimitReader(r, MaxFileSize+1))
 	if c, ok := r.(*fileAt); ok {
 		c.close()
@@ -153,7 +157,7 @@ func (s *source) read(r io.Reader) ([]byte, bool) {
 		s.report(policy.Position{File: s.name}, CodeUnreadable, err.Error(), "")
 		return nil, false
 	case len(text) > MaxFileSize:
-		s.report(start, CodeTooLarge, fmt.Sprintf("the file has more than %d MiB", MaxFileSize>>20), "split it into several files")
+		s.report(policy.Position{File: s.name, Line: 1, Column: 1}, CodeTooLarge, fmt.Sprintf("the file has more than %d MiB", MaxFileSize>>20), "split it into several files")
 		return nil, false
 	}
 	return s.checkText(text)

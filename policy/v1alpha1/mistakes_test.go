@@ -77,6 +77,7 @@ func TestMistakes(t *testing.T) {
 		{rule("hosts: [! a.com]"), nil},
 		{rule("hosts: [a.com]\n      ? [a]\n      : b"), []string{"8:9 wrong-type spec.cluster.allow[0].?"}},
 		{rule("hosts: [a.com]\n      1: b"), []string{"8:7 unknown-field spec.cluster.allow[0].1"}},
+		{strings.Replace(head, "name: p", "name: p, labels: {on: a, 1: b, expires: 1, 'yes': c, ~: d}", 1) + "spec: {}\n", []string{"3:30 unquoted metadata.labels[on]", "3:37 unquoted metadata.labels[1]", "3:52 unquoted metadata.labels[expires]", "3:65 unquoted metadata.labels[~]"}},
 		{rule("hosts: [a.com]\n      null: b"), []string{"8:7 unknown-field spec.cluster.allow[0].null"}},
 
 		// shape

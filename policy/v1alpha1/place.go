@@ -15,7 +15,7 @@ type place struct {
 	src  *source
 	up   *place // nil at the root
 	name string // of the field in up; the whole path at the root
-	at   int    // position in the list up; -1 for fields
+	at   int    // of an entry in the list up
 	kind stepKind
 	key  *yaml.Node // the field's key, if in the text
 	node *yaml.Node // nil: not from a text, or not there
@@ -136,15 +136,6 @@ func (p *place) appendPath(b []byte) []byte {
 		b = append(b, '.')
 	}
 	return append(b, shorten(p.name)...)
-}
-
-// shorten bounds the part of a path that comes from the text.
-func shorten(name string) string {
-	const most = 64
-	if len(name) <= most {
-		return name
-	}
-	return name[:most] + "…"
 }
 
 func (p *place) report(code, message, advice string) {

@@ -3,6 +3,8 @@ package v1alpha1
 import (
 	"fmt"
 	"reflect"
+	"strconv"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -26,7 +28,7 @@ func newSource(name string) *source {
 }
 
 func (s *source) report(at policy.Position, code, message, advice string) {
-	if len(s.found) >= maxFound {
+	if s.full() {
 		s.more++
 		return
 	}
@@ -51,15 +53,33 @@ func (s *source) diagnostics() policy.Diagnostics {
 	})
 }
 
-// quote quotes what was found in an input for a message, and shortens it when it is long.
+// full reports whether further findings are only counted.
+func (s *source) full() bool { return len(s.found) >= maxFound }
+
+// maxShown bounds how much of a text from an input a message repeats, in bytes.
+const maxShown = 64
+
+// quote quotes a text for a message, and shortens it when it is long.
 func quote(s string) string {
-	const most = 60
-	if len(s) <= most {
-		return fmt.Sprintf("%q", s)
+	if len(s) <= maxShown {
+		return strconv.Quote(s)
 	}
-	cut := most
-	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a character
-		cut--
+	return fmt.Sprintf("%q… (%d bytes)", beginning(s), len(s))
+}
+
+// shorten returns a text as it is, or its beginning when it is long.
+func shorten(s string) string {
+	if len(s) <= maxShown {
+		return s
 	}
-	return fmt.Sprintf("%q… (%d bytes)", s[:cut], len(s))
+	return beginning(s) + "…"
+}
+
+// beginning returns the characters in the first bytes of a longer text.
+func beginning(s string) string {
+	end := maxShown
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }

@@ -15,12 +15,12 @@ import (
 // reportSyntax reports a mistake that the parser stopped at. Where it is one that can be looked past, it returns what the text would be
 // without it, so that what else is wrong in the document is reported too.
 func (s *source) reportSyntax(p part, err error) ([]*yaml.Node, error) {
-	line := lineAt(p.text, syntaxLine(p.text, err))
-	if len(unquotedStars(line)) == 0 {
+	line, exact := syntaxLine(p.text, err)
+	// Patterns without quotes are the most common mistake, and seldom come alone.
+	if exact && len(unquotedStars(lineAt(p.text, line))) == 0 {
 		s.reportLine(p, err)
 		return nil, err
 	}
-	// Patterns without quotes are the most common mistake, and seldom come alone.
 	text := bytes.Clone(p.text)
 	stars := map[spot]bool{}
 	start := 0
@@ -64,8 +64,11 @@ func restoreStars(n *yaml.Node, stars map[spot]bool, depth int) {
 
 // reportLine reports a mistake that the parser stopped at by the line that it stands in.
 func (s *source) reportLine(p part, err error) {
-	line := syntaxLine(p.text, err)
+	line, exact := syntaxLine(p.text, err)
 	column, code, message, advice := explain(lineAt(p.text, line), err)
+	if !exact {
+		message += ", in what begins here"
+	}
 	s.report(policy.Position{File: s.name, Line: p.above + line, Column: column}, code, message, advice)
 }
 
@@ -81,21 +84,21 @@ func lineAt(text []byte, line int) []byte {
 
 // syntaxLine returns the line, counted from 1, at which the parser noticed a mistake. The line that it names itself is that where the
 // mapping or list around the mistake begins. What follows the mistake does not change what the parser says, and leaving out the line with
-// the mistake does: it is the last line of the shortest beginning of the text for which the parser says the same.
-func syntaxLine(text []byte, err error) int {
+// the mistake does: it is the last line of the shortest beginning of the text for which the parser says the same. That takes parsing the
+// text up to 20 times; of a large one, the line is that which the parser names, and exact is false.
+func syntaxLine(text []byte, err error) (line int, exact bool) {
 	ends := lineEnds(text)
-	const most = 512 << 10 // of text, which is parsed up to 20 times
-	if len(text) > most {
-		var line int
+	const large = 512 << 10
+	if len(text) > large {
 		if _, scanErr := fmt.Sscanf(err.Error(), "yaml: line %d:", &line); scanErr != nil {
-			return 1
+			return 1, false
 		}
-		return min(line, len(ends))
+		return max(1, min(line, len(ends))), false
 	}
 	return 1 + sort.Search(len(ends)-1, func(i int) bool {
 		_, e := parseYAML(text[:ends[i]])
 		return e != nil && e.Error() == err.Error()
-	})
+	}), true
 }
 
 // lineEnds returns the offset after each line.

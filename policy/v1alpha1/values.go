@@ -1,30 +1,22 @@
 package v1alpha1
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
 
-// Limits of names and texts, in bytes.
-const (
-	maxName       = 63  // of rules and sources
-	maxNamespace  = 63  // RFC 1123 label, as the API server asks
-	maxObjectName = 253 // RFC 1123 subdomain, as the API server asks
-	maxText       = 1024
-)
+// maxText bounds reasons and owners, in bytes.
+const maxText = 1024
 
 // checkEmpty reports a list that is present but empty.
 func (p *place) checkEmpty(present bool, n int, advice string) {
@@ -43,7 +35,7 @@ func (p *place) patterns(hosts []string) []match.Pattern {
 	p.checkEach(hosts, func(at *place, h string) bool {
 		pattern, err := match.ParsePattern(h)
 		if err != nil {
-			at.reportSyntax(CodeBadHost, err)
+			at.reportParse(CodeBadHost, h, err)
 			return false
 		}
 		out = append(out, pattern)
@@ -52,13 +44,14 @@ func (p *place) patterns(hosts []string) []match.Pattern {
 	return out
 }
 
-// reportSyntax reports an error of package match.
-func (p *place) reportSyntax(code string, err error) {
-	if e, ok := err.(*match.SyntaxError); ok {
-		p.report(code, quote(e.Input)+": "+e.Reason, e.Advice)
-		return
+// reportParse reports that a text could not be parsed.
+func (p *place) reportParse(code, text string, err error) {
+	what, advice := err.Error(), ""
+	var e *match.SyntaxError
+	if errors.As(err, &e) {
+		what, advice = e.Reason, e.Advice
 	}
-	p.report(code, err.Error(), "")
+	p.report(code, quote(text)+": "+what, advice)
 }
 
 // addresses returns the addresses of the rule at p: its cidrs without its exceptions.
@@ -148,9 +141,10 @@ func (p *place) ports(ports []intstr.IntOrString) match.Ports {
 		if at.bad() {
 			continue
 		}
-		r, err := match.ParsePortRange(ports[i].String())
+		text := ports[i].String()
+		r, err := match.ParsePortRange(text)
 		if err != nil {
-			at.reportSyntax(CodeBadPort, err)
+			at.reportParse(CodeBadPort, text, err)
 			continue
 		}
 		out = append(out, r)
@@ -180,7 +174,7 @@ func (p *place) paths(paths []string) []policy.Path {
 	p.checkEach(paths, func(at *place, s string) bool {
 		path, err := policy.ParsePath(s)
 		if err != nil {
-			at.reportSyntax(CodeBadPath, err)
+			at.reportParse(CodeBadPath, s, err)
 			return false
 		}
 		out = append(out, path)
@@ -214,19 +208,6 @@ func (p *place) checkCharacters(s string) {
 	}
 }
 
-// checkMetadata checks labels and annotations as the API server does.
-func (p *place) checkMetadata(m *Metadata) {
-	label, annotation := p.field("labels").labels(), p.field("annotations").labels()
-	for _, k := range slices.Sorted(maps.Keys(m.Labels)) {
-		label(k).onKey().checkLabelKey(k, CodeBadLabel)
-		label(k).checkLabelValue(m.Labels[k], CodeBadLabel)
-	}
-	for _, k := range slices.Sorted(maps.Keys(m.Annotations)) {
-		annotation(k).onKey().checkLabelKey(k, CodeBadLabel)
-		annotation(k).checkCharacters(m.Annotations[k])
-	}
-}
-
 // date returns the start of a day (UTC), and the zero time when none is given.
 func (p *place) date(s string) time.Time {
 	if !p.stated(s != "") {
@@ -241,63 +222,6 @@ func (p *place) date(s string) time.Time {
 	return t
 }
 
-// checkObjectName reports a text that can't name an object in Kubernetes.
-func (p *place) checkObjectName(name string) {
-	if identity.ValidateName(name) != nil {
-		p.report(CodeBadName, quote(name)+" is no name", fmt.Sprintf("use lower-case letters, digits, '-' and '.', begin and end with a letter or digit, %d characters at most", maxObjectName))
-	}
-}
-
-// checkNamespace reports a text that is no name of a namespace, which has no dots.
-func (p *place) checkNamespace(name string) {
-	if identity.ValidateName(name) != nil || len(name) > maxNamespace || strings.Contains(name, ".") {
-		p.report(CodeBadNamespace, quote(name)+" is no name of a namespace",
-			fmt.Sprintf("use lower-case letters, digits and '-', begin and end with a letter or digit, %d characters at most", maxNamespace))
-	}
-}
-
-// checkClusters checks the names and globs that a policy is limited to.
-func (p *place) checkClusters(names []string) {
-	p.checkEmpty(names != nil, len(names), "leave clusters out to mean every cluster")
-	p.checkEach(names, func(at *place, n string) bool {
-		_, err := identity.NewSelector(identity.Term{Clusters: []string{n}})
-		if err != nil {
-			at.report(CodeBadCluster, quote(n)+" is no name or glob of clusters", "use letters, digits and any of -._:/@, and '*' and '?' in globs such as prod-*")
-		}
-		return err == nil
-	})
-}
-
-// checkNamespaces checks the names and globs of a peer's namespaces. In a policy with a namespace of its own, all must match that.
-func (p *place) checkNamespaces(names []string, own string) bool {
-	p.checkEmpty(names != nil, len(names), "leave namespaces out to mean any")
-	return p.checkEach(names, func(at *place, n string) bool {
-		s, err := identity.NewSelector(identity.Term{Namespaces: []string{n}})
-		switch {
-		case err != nil:
-			at.report(CodeBadNamespace, quote(n)+" is no name or glob of namespaces", "use lower-case letters, digits, '-' and '.', and '*' and '?' in globs such as team-*")
-		case own != "" && !s.Matches(identity.Workload{Namespace: own}):
-			at.report(CodeForeignNamespace, "the policy speaks for namespace "+quote(own)+" alone, and not for "+quote(n),
-				"leave namespaces out, or move the source to a policy without namespace")
-		default:
-			return true
-		}
-		return false
-	}) && (names == nil || len(names) > 0)
-}
-
-// checkAccounts checks the names and globs of a peer's service accounts.
-func (p *place) checkAccounts(names []string) bool {
-	p.checkEmpty(names != nil, len(names), "leave serviceAccounts out to mean any")
-	return p.checkEach(names, func(at *place, n string) bool {
-		_, err := identity.NewSelector(identity.Term{ServiceAccounts: []string{n}})
-		if err != nil {
-			at.report(CodeBadName, quote(n)+" is no name or glob of service accounts", "use lower-case letters, digits, '-' and '.', and '*' and '?' in globs such as team-*")
-		}
-		return err == nil
-	}) && (names == nil || len(names) > 0)
-}
-
 // checkEach checks the entries of a list that decoding understood, and reports whether all are right.
 func (p *place) checkEach(list []string, right func(at *place, s string) bool) bool {
 	ok := !p.bad()
@@ -306,117 +230,4 @@ func (p *place) checkEach(list []string, right func(at *place, s string) bool) b
 		ok = !at.bad() && right(at, s) && ok
 	}
 	return ok
-}
-
-// names are those given so far to rules, or to sources, of one policy. The zero names, but for what they name, are ready to use.
-type names struct {
-	what  string // "rule" or "source"
-	code  string // for a name that is given twice
-	first map[string]policy.Position
-}
-
-// check checks a name that may be left out.
-func (l *names) check(p *place, name string) {
-	if !p.stated(name != "") {
-		return
-	}
-	if !isName(name) {
-		p.report(CodeBadName, quote(name)+" is no name", fmt.Sprintf("use 1 to %d letters, digits, '-', '_' and '.', and begin with a letter or digit", maxName))
-		return
-	}
-	if first, ok := l.first[name]; ok {
-		p.report(l.code, fmt.Sprintf("another %s of the policy is named %s, at %s", l.what, quote(name), first), "give each a name of its own, or none")
-		return
-	}
-	if l.first == nil {
-		l.first = map[string]policy.Position{}
-	}
-	l.first[name] = p.position()
-}
-
-// isName reports whether a rule or source can have a name, as policy.Compile judges it.
-func isName(name string) bool {
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !alnum && (i == 0 || c != '-' && c != '_' && c != '.') {
-			return false
-		}
-	}
-	return name != "" && len(name) <= maxName
-}
-
-// checkLabels checks a label selector that may be left out.
-func (p *place) checkLabels(s *metav1.LabelSelector) bool {
-	if s == nil || p.bad() {
-		return !p.bad()
-	}
-	labels, expressions := p.field("matchLabels"), p.field("matchExpressions")
-	ok := !labels.bad() && !expressions.bad()
-	if ok && len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0 {
-		p.report(CodeBadSelector, "an empty label selector selects everything", "write matchLabels or matchExpressions, or leave it out")
-		return false
-	}
-	entry := labels.labels()
-	for _, k := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		ok = entry(k).onKey().checkLabelKey(k, CodeBadSelector) && ok
-		ok = entry(k).checkLabelValue(s.MatchLabels[k], CodeBadSelector) && ok
-	}
-	for i := range s.MatchExpressions {
-		ok = expressions.index(i).checkRequirement(&s.MatchExpressions[i]) && ok
-	}
-	return ok
-}
-
-// checkRequirement checks one condition of a label selector.
-func (p *place) checkRequirement(r *metav1.LabelSelectorRequirement) bool {
-	key, operator, values := p.field("key"), p.field("operator"), p.field("values")
-	ok := !p.bad()
-	switch {
-	case !key.written(r.Key != ""):
-		p.missing("key", CodeBadSelector, "a condition without key", "write the key of a label")
-		ok = false
-	case key.bad() || !key.checkLabelKey(r.Key, CodeBadSelector):
-		ok = false
-	}
-	switch r.Operator {
-	case metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn:
-		if len(r.Values) == 0 && !values.bad() {
-			p.missing("values", CodeBadSelector, "a condition "+string(r.Operator)+" without values", "write at least one")
-			ok = false
-		}
-		return values.checkEach(r.Values, func(at *place, v string) bool { return at.checkLabelValue(v, CodeBadSelector) }) && ok
-	case metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist:
-		if len(r.Values) > 0 {
-			values.report(CodeBadSelector, "a condition "+string(r.Operator)+" with values", "leave values out, or write operator: In or NotIn")
-			ok = false
-		}
-		return ok && !values.bad()
-	}
-	const advice = "write In, NotIn, Exists or DoesNotExist"
-	switch {
-	case !operator.written(r.Operator != ""):
-		p.missing("operator", CodeBadSelector, "a condition without operator", advice)
-	case !operator.bad():
-		operator.report(CodeBadSelector, quote(string(r.Operator))+" is no operator", advice)
-	}
-	return false
-}
-
-func (p *place) checkLabelKey(key, code string) bool {
-	if len(validation.IsQualifiedName(key)) == 0 {
-		return true
-	}
-	p.report(code, quote(key)+" is no key of a label",
-		"write at most 63 letters, digits, '-', '_' and '.', and before them a DNS name and '/' if the key has them")
-	return false
-}
-
-func (p *place) checkLabelValue(value, code string) bool {
-	if len(validation.IsValidLabelValue(value)) == 0 {
-		return true
-	}
-	p.report(code, quote(value)+" is no value of a label",
-		"write at most 63 letters, digits, '-', '_' and '.', and begin and end with a letter or digit")
-	return false
 }

@@ -36,21 +36,25 @@ func (s *source) checkText(b []byte) ([]byte, bool) {
 			continue
 		}
 		r, size := utf8.DecodeRune(b[i:])
-		what := notText(r, size)
-		if what != "" && bytes.IndexByte(b, 0) >= 0 {
-			what = "the file is binary: it holds NUL bytes"
-		}
-		if what != "" && (bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff"))) {
-			what = "the file is UTF-16"
-		}
-		if what != "" {
+		if what := notText(r, size); what != "" {
 			at := policy.Position{File: s.name, Line: line, Column: utf8.RuneCount(b[lineStart:i]) + 1}
-			s.report(at, CodeNotText, what, "write the policy as UTF-8 text")
+			s.report(at, CodeNotText, orWhole(b, what), "write the policy as UTF-8 text")
 			return nil, false
 		}
 		i += size
 	}
 	return b, true
+}
+
+// orWhole says what all of b is when that is plain, and otherwise what is wrong with a character in it.
+func orWhole(b []byte, what string) string {
+	switch {
+	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		return "the file is UTF-16"
+	case bytes.IndexByte(b, 0) >= 0:
+		return "the file is binary: it holds NUL bytes"
+	}
+	return what
 }
 
 // notText says what is wrong with a character of size bytes, and "" when nothing is. Tabs and line ends are left to the caller.
@@ -107,7 +111,7 @@ func (s *source) splitDocuments(text []byte) ([]part, bool) {
 
 func isMarker(line []byte) bool {
 	rest, ok := bytes.CutPrefix(line, []byte("---"))
-	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+	return ok && (len(rest) == 0 || isBreakOrBlank(rest[0]))
 }
 
 // parse returns the roots of the documents in p, without those that hold nothing. It is false when some could not be read.
@@ -170,21 +174,31 @@ func directive(text []byte) int {
 	return 0
 }
 
-// valuesAtMost returns an upper bound for the number of nodes that text parses to, by the characters without which there are no more.
+// valuesAtMost returns an upper bound for the number of nodes that text parses to, from the characters that set them apart: a value or a
+// key with its value after each, and the mapping that a key without braces begins.
 func valuesAtMost(text []byte) int {
 	n := 2
 	for i, c := range text {
 		switch c {
 		case ',', '[', '{':
 			n += 2
-		case ':', '-', '?':
-			if i+1 == len(text) || strings.IndexByte(" \t\r\n,[]{}\"'", text[i+1]) >= 0 {
+		case '-', '?':
+			if i+1 == len(text) || isBreakOrBlank(text[i+1]) {
 				n += 2
+			}
+		case ':':
+			switch {
+			case i+1 == len(text) || isBreakOrBlank(text[i+1]) || strings.IndexByte(",[]{}", text[i+1]) >= 0:
+				n += 2
+			case i > 0 && (text[i-1] == '"' || text[i-1] == '\''):
+				n++
 			}
 		}
 	}
 	return n
 }
+
+func isBreakOrBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // checkTree moves the lines of the nodes by those above their part, and reports the parts of YAML that make one text mean another. It is
 // false, and stops, where there is nesting without end.
