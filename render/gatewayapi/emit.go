@@ -268,7 +268,8 @@ func (b *builder) emitPolicies() {
 	}
 	for _, k := range keys {
 		from, _ := b.peers(groups[k][0].sources) // can be said: add has asked
-		rule := &security.Rule{From: from}
+		// A rule of its own for each protocol: one that asks for a host says nothing about TLS connections, ports and all.
+		var rules []*security.Rule
 		var covers []*render.Grant
 		var ports []string
 		hosts := map[uint16][]string{}
@@ -283,11 +284,15 @@ func (b *builder) emitPolicies() {
 		}
 		if len(ports) > 0 {
 			slices.Sort(ports)
-			rule.To = append(rule.To, &security.Rule_To{Operation: &security.Operation{Ports: ports}})
+			rules = append(rules, &security.Rule{From: from, To: []*security.Rule_To{{Operation: &security.Operation{Ports: ports}}}})
 		}
+		var calls []*security.Rule_To
 		for _, port := range slices.Sorted(maps.Keys(hosts)) {
 			slices.Sort(hosts[port])
-			rule.To = append(rule.To, &security.Rule_To{Operation: &security.Operation{Ports: []string{strconv.Itoa(int(port))}, Hosts: hosts[port]}})
+			calls = append(calls, &security.Rule_To{Operation: &security.Operation{Ports: []string{strconv.Itoa(int(port))}, Hosts: hosts[port]}})
+		}
+		if len(calls) > 0 {
+			rules = append(rules, &security.Rule{From: from, To: calls})
 		}
 		name := b.gatewayName(k.gateway)
 		b.out.Emit(render.Object{
@@ -295,7 +300,7 @@ func (b *builder) emitPolicies() {
 			Spec: &security.AuthorizationPolicy{
 				TargetRefs: []*selector.PolicyTargetReference{{Group: "gateway.networking.k8s.io", Kind: "Gateway", Name: name}},
 				Action:     security.AuthorizationPolicy_ALLOW,
-				Rules:      []*security.Rule{rule},
+				Rules:      rules,
 			},
 		}, render.Same, covers...)
 	}
