@@ -187,8 +187,8 @@ func sorted(in []string) []string {
 	return slices.Compact(out)
 }
 
-// intersect returns the names that both sets hold; neither may stand for all names but s. It is any() when there are none, so a caller
-// that gave a set that is not must take that as nothing.
+// intersect returns the names that s and o hold. o is given, that is not any(): the result is any() where they hold none in common. Two
+// globs that overlap without one holding the other are an error.
 func (s nameSet) intersect(o nameSet) (nameSet, error) {
 	if s.any() {
 		return o, nil

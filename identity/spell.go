@@ -156,18 +156,18 @@ func compactAccounts(in []AccountSelector) []AccountSelector {
 }
 
 // PodSelectors says s by namespaces and pod labels alone, for targets that know no service accounts. The answer chooses exactly the pods
-// of the inventory that s selects, and is in canonical order, without entries that another one with fewer or the same labels holds
-// by having none or the same.
+// of the inventory that s selects. It is in canonical order, without duplicates, and where it chooses a whole namespace it has nothing
+// else of it.
 //
 // Everything is one selector without labels for each namespace of the inventory, and nothing is none. Namespaces by name are said as
-// they are, whether or not the inventory knows them; globs, labels and no namespaces at all are spelled out in the namespaces of the
-// inventory. Pod labels are said as they are.
+// they are, whether or not the inventory knows them; globs, namespace labels and no namespaces at all are spelled out in the namespaces
+// of the inventory. Pod labels are said as they are.
 //
-// A service account is said, beside the term's pod labels if it has any, by labels that all of its pods have (of those with the term's
-// labels) and no pod has that s does not select: one label if one will do, with app and app.kubernetes.io/name before others, and else
-// few. Where each does without the other, both are said still, so that a pod that comes to have one of them is not let in. Labels that change from one rollout to
-// the next, such as pod-template-hash and versions, are not used. The accounts "*" are all pods. Accounts without a pod add nothing,
-// except that a named account in a named namespace must have one.
+// A service account is said by labels that all of its pods have and no pod has that s does not select, beside the pod labels of the term
+// if it has any. One label is taken if one will do, app and app.kubernetes.io/name before others, then two, then few; one is taken even
+// where the term's own labels would do today, so that a pod of another account that comes to have those is not let in. Labels that
+// change from one rollout to the next, such as pod-template-hash and versions, are not taken. The accounts "*" are all pods. Accounts
+// without a pod add nothing, except that a named account in a named namespace must have one.
 //
 // ok is false, with the reason, when there are no such labels or no such pod, when the inventory is needed and there is none, and when
 // a term asks for a cluster (see [Selector.InCluster]).
