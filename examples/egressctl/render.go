@@ -6,11 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/egresskit/egress/render"
@@ -53,9 +51,6 @@ func (p profile) stack(targets string) (render.Stack, error) {
 		return nil, errors.New("--target: name istio, gatewayapi, networkpolicy, or several joined by commas")
 	}
 	names := strings.Split(targets, ",")
-	if slices.Contains(names, "gatewayapi") && !slices.Contains(names, "istio") {
-		p.NetworkPolicy.Gateways = p.gateways()
-	}
 	var stack render.Stack
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
@@ -79,20 +74,6 @@ func (p profile) stack(targets string) (render.Stack, error) {
 		stack = append(stack, r)
 	}
 	return stack, nil
-}
-
-// gateways returns the gateways that a packet filter beside Gateway API lets pods out to: those of the profile, or where it says nothing the
-// pods of the Gateway API gateway.
-func (p profile) gateways() []networkpolicy.Gateway {
-	if !reflect.DeepEqual(p.NetworkPolicy.Gateways, networkpolicy.DefaultProfile().Gateways) {
-		return p.NetworkPolicy.Gateways
-	}
-	namespace, labels, ports := p.GatewayAPI.GatewayPods()
-	g := networkpolicy.Gateway{Namespace: namespace, PodLabels: labels}
-	for _, r := range ports {
-		g.Ports = append(g.Ports, intstr.Parse(r.String()))
-	}
-	return []networkpolicy.Gateway{g}
 }
 
 func renderCommand(args []string, std stdio) (int, error) {

@@ -6,15 +6,16 @@ import (
 	"github.com/egresskit/egress/render"
 )
 
-// Gateways returns the pods that Istio runs for the Gateways, for a packet filter to let pods out to them: see [render.Gatekeeper]. They listen on the
-// ports of the listeners.
+// Gateways returns the pods of the gateways, for a packet filter to let pods out to them: see [render.Gatekeeper]. Istio's controller labels
+// them with the class and listens on the ports of the listeners.
 func (r *Renderer) Gateways(p *render.Plan) []render.Gateway {
 	ports := match.NewPorts(match.PortRange{First: firstTLSPort, Last: firstTLSPort + tlsPorts - 1})
-	for g := range p.Grants() {
-		if g.Kind == render.AllowGrant && len(g.To.Hosts) > 0 && g.To.Protocol.Contains(policy.HTTP) {
-			ports = ports.Union(g.To.Ports)
-		}
+	for _, c := range p.NameClasses(policy.HTTP) {
+		ports = ports.Union(match.PortsOf(c.Port))
 	}
-	// Istio's label on the pods of all Gateways that it runs: the namespace is the platform's own.
-	return []render.Gateway{{Namespace: r.profile.Namespace, PodLabels: map[string]string{"gateway.istio.io/managed": "istio.io-gateway-controller"}, Ports: ports}}
+	return []render.Gateway{{
+		Namespace: r.profile.Namespace,
+		PodLabels: map[string]string{"gateway.networking.k8s.io/gateway-class-name": r.profile.GatewayClass},
+		Ports:     ports,
+	}}
 }

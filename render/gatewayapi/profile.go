@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/egresskit/egress/identity"
-	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
 
@@ -58,11 +57,4 @@ func (p Profile) Validate() policy.Diagnostics {
 // service returns the DNS name of the Service that Istio makes for a Gateway.
 func (p Profile) service(gateway string) string {
 	return fmt.Sprintf("%s-%s.%s.svc.%s", gateway, p.GatewayClass, p.Namespace, p.ClusterDomain)
-}
-
-// GatewayPods tells a packet filter which pods the gateways are and on which ports they take names in: those of TLS names, and 80 for HTTP.
-// HTTP on another port is taken in on that port.
-func (p Profile) GatewayPods() (namespace string, labels map[string]string, ports []match.PortRange) {
-	return p.Namespace, map[string]string{"gateway.networking.k8s.io/gateway-class-name": p.GatewayClass},
-		[]match.PortRange{{First: 80, Last: 80}, {First: firstTLSPort, Last: firstTLSPort + tlsPorts - 1}}
 }
