@@ -3,6 +3,7 @@ package match
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -88,7 +89,7 @@ func normalise(s string) (string, error) {
 				return "", syntaxError(s, strings.Index(s, l), "a wildcard beside letters that are not ASCII", "write one pattern for each name")
 			}
 			a, err := idna.Lookup.ToASCII(l)
-			if err != nil || !isASCII(a) {
+			if err != nil || !isASCII(a) || !utf8.ValidString(l) {
 				return "", syntaxError(s, strings.Index(s, l), "not a valid internationalised name", "write the A-label form (xn--…)")
 			}
 			labels[i] = a

@@ -33,8 +33,12 @@ type Pattern struct {
 	text string // canonical
 }
 
-// maxStars bounds the '*' that share a label with other bytes, over all labels of a pattern. It bounds the work of the set operations.
-const maxStars = 4
+// Limits of the '*' that share a label with other bytes. They bound the set operations: what the '*' of two patterns can do to each other
+// grows with the power of their number.
+const (
+	maxLabelStars = 2
+	maxStars      = 4
+)
 
 // ParsePattern parses a pattern:
 //
@@ -52,7 +56,7 @@ const maxStars = 4
 //     "evilfoo.com" and "evilfoo.co.uk". Before '-' or '_' a leading '*' is a glob when two labels or more follow its own:
 //     "*-api.foo.com", but not "*-foo.com".
 //   - ".foo.com", '**', character classes and braces.
-//   - More than four '*' besides those that are a whole label.
+//   - More than two '*' in a label with other bytes, or more than four of these in all.
 func ParsePattern(s string) (Pattern, error) {
 	name, err := normalise(s)
 	if err != nil {
@@ -139,12 +143,13 @@ func checkWildcards(input, name string) error {
 			}
 		}
 		if l != "*" {
-			stars += strings.Count(l, "*")
+			n := strings.Count(l, "*")
+			if stars += n; n > maxLabelStars || stars > maxStars {
+				return syntaxError(input, at, fmt.Sprintf("more than %d '*' in a label, or %d in labels with other bytes", maxLabelStars, maxStars),
+					"write several patterns with fewer wildcards")
+			}
 		}
 		at += len(l) + 1
-	}
-	if stars > maxStars {
-		return syntaxError(input, 0, fmt.Sprintf("more than %d '*' inside labels", maxStars), "write several patterns with fewer wildcards")
 	}
 	return nil
 }

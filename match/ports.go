@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,7 +33,7 @@ func ParsePortRange(s string) (PortRange, error) {
 func parsePort(input, s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	switch {
-	case err != nil || s[0] == '+':
+	case err != nil:
 		return 0, syntaxError(input, 0, "not a port", `write a number from 1 to 65535, or a range such as "8000-8100"`)
 	case n == 0:
 		return 0, syntaxError(input, 0, "port 0 is not a destination", "write a number from 1 to 65535")
@@ -49,21 +50,24 @@ func (r PortRange) String() string {
 }
 
 // Ports is a set of ports. The zero Ports is empty. Ports are values: no method changes them.
-type Ports struct{ ranges []PortRange } // sorted, disjoint, not adjacent
+type Ports struct{ spans spans[port] }
+
+// A port is a PortRange's end as a point.
+type port uint16
+
+func (p port) Compare(o port) int { return int(p) - int(o) }
+func (p port) Next() port         { return p + 1 } // 0 after the last, which is no port
+func (p port) Prev() port         { return p - 1 }
 
 // NewPorts returns the union of the ranges. Ranges that are reversed or start at port 0 are left out.
 func NewPorts(ranges ...PortRange) Ports {
-	rs := slices.DeleteFunc(slices.Clone(ranges), func(r PortRange) bool { return r.First == 0 || r.First > r.Last })
-	slices.SortFunc(rs, func(a, b PortRange) int { return int(a.First) - int(b.First) })
-	var out []PortRange
-	for _, r := range rs {
-		if n := len(out); n > 0 && int(r.First) <= int(out[n-1].Last)+1 {
-			out[n-1].Last = max(out[n-1].Last, r.Last)
-			continue
+	list := make([]span[port], 0, len(ranges))
+	for _, r := range ranges {
+		if r.First != 0 && r.First <= r.Last {
+			list = append(list, span[port]{port(r.First), port(r.Last)})
 		}
-		out = append(out, r)
 	}
-	return Ports{out}
+	return Ports{unite(list)}
 }
 
 // PortsOf returns the set of the ports given; port 0 is left out.
@@ -76,66 +80,40 @@ func PortsOf(ports ...uint16) Ports {
 }
 
 // AllPorts returns the ports 1 to 65535.
-func AllPorts() Ports { return Ports{[]PortRange{{1, 65535}}} }
+func AllPorts() Ports { return NewPorts(PortRange{1, 65535}) }
 
 // Contains reports whether port is in s. It does not allocate.
-func (s Ports) Contains(port uint16) bool {
-	for _, r := range s.ranges {
-		if port <= r.Last {
-			return port >= r.First
-		}
-	}
-	return false
-}
+func (s Ports) Contains(p uint16) bool { return s.spans.contains(port(p)) }
 
 // Ranges returns the canonical ranges in ascending order: disjoint and not adjacent. The caller may change the slice.
-func (s Ports) Ranges() []PortRange { return slices.Clone(s.ranges) }
+func (s Ports) Ranges() []PortRange {
+	out := make([]PortRange, len(s.spans))
+	for i, r := range s.spans {
+		out[i] = PortRange{uint16(r.first), uint16(r.last)}
+	}
+	return out
+}
 
 // Len returns the number of ports in s.
 func (s Ports) Len() int {
 	n := 0
-	for _, r := range s.ranges {
-		n += int(r.Last) - int(r.First) + 1
+	for _, r := range s.spans {
+		n += int(r.last) - int(r.first) + 1
 	}
 	return n
 }
 
 // IsEmpty reports whether s has no port.
-func (s Ports) IsEmpty() bool { return len(s.ranges) == 0 }
+func (s Ports) IsEmpty() bool { return len(s.spans) == 0 }
 
 // Union returns the ports in s or o.
-func (s Ports) Union(o Ports) Ports { return NewPorts(append(s.Ranges(), o.ranges...)...) }
+func (s Ports) Union(o Ports) Ports { return Ports{unite(slices.Concat(s.spans, o.spans))} }
 
 // Intersect returns the ports in both s and o.
-func (s Ports) Intersect(o Ports) Ports {
-	var out []PortRange
-	for _, a := range s.ranges {
-		for _, b := range o.ranges {
-			if lo, hi := max(a.First, b.First), min(a.Last, b.Last); lo <= hi {
-				out = append(out, PortRange{lo, hi})
-			}
-		}
-	}
-	return NewPorts(out...)
-}
+func (s Ports) Intersect(o Ports) Ports { return Ports{s.spans.intersect(o.spans)} }
 
 // Subtract returns the ports in s and not in o.
-func (s Ports) Subtract(o Ports) Ports {
-	out := s.Ranges()
-	for _, b := range o.ranges {
-		var next []PortRange
-		for _, a := range out {
-			if a.First < b.First {
-				next = append(next, PortRange{a.First, min(a.Last, b.First-1)})
-			}
-			if a.Last > b.Last {
-				next = append(next, PortRange{max(a.First, b.Last+1), a.Last})
-			}
-		}
-		out = next
-	}
-	return NewPorts(out...)
-}
+func (s Ports) Subtract(o Ports) Ports { return Ports{s.spans.subtract(o.spans)} }
 
 // Covers reports whether every port of o is in s.
 func (s Ports) Covers(o Ports) bool { return o.Subtract(s).IsEmpty() }
@@ -144,22 +122,19 @@ func (s Ports) Covers(o Ports) bool { return o.Subtract(s).IsEmpty() }
 func (s Ports) Overlaps(o Ports) bool { return !s.Intersect(o).IsEmpty() }
 
 // Equal reports whether s and o hold the same ports.
-func (s Ports) Equal(o Ports) bool { return slices.Equal(s.ranges, o.ranges) }
+func (s Ports) Equal(o Ports) bool { return slices.Equal(s.spans, o.spans) }
 
-// Compare orders sets by their ranges.
+// Compare orders sets by their ranges, and is 0 for equal sets alone.
 func (s Ports) Compare(o Ports) int {
-	return slices.CompareFunc(s.ranges, o.ranges, func(a, b PortRange) int {
-		if a.First != b.First {
-			return int(a.First) - int(b.First)
-		}
-		return int(a.Last) - int(b.Last)
+	return slices.CompareFunc(s.spans, o.spans, func(a, b span[port]) int {
+		return cmp.Or(a.first.Compare(b.first), a.last.Compare(b.last))
 	})
 }
 
 // String returns the ranges joined by commas, such as "443,8000-8100", and "" for the empty set.
 func (s Ports) String() string {
 	var b strings.Builder
-	for i, r := range s.ranges {
+	for i, r := range s.Ranges() {
 		if i > 0 {
 			b.WriteByte(',')
 		}

@@ -326,7 +326,17 @@ func (l label) and(o label) []label {
 		return []label{o}
 	}
 	m := merger{a: l, b: o, done: map[[2]int][]label{}}
-	return m.merge(0, 0)
+	covers := func(a, b label) bool {
+		_, ok := b.minus(a, false)
+		return !ok
+	}
+	var out []label
+	for _, w := range m.merge(0, 0) {
+		if !slices.ContainsFunc(out, func(old label) bool { return covers(old, w) }) {
+			out = append(slices.DeleteFunc(out, func(old label) bool { return covers(w, old) }), w)
+		}
+	}
+	return out
 }
 
 func (l label) matches(text string) bool { return matchLabels(l.String(), text) }
@@ -337,7 +347,7 @@ type merger struct {
 	done map[[2]int][]label
 }
 
-// merge returns the labels that are in both a from place i and b from place j, none of them covered by another.
+// merge returns labels whose union is the texts in both a from place i and b from place j.
 func (m *merger) merge(i, j int) []label {
 	at := [2]int{i, j}
 	if out, ok := m.done[at]; ok {
@@ -346,8 +356,8 @@ func (m *merger) merge(i, j int) []label {
 	var out []label
 	add := func(front byte, star bool, tails []label) {
 		for _, t := range tails {
-			if w, ok := t.prepend(front, star); ok {
-				out = addLabel(out, w)
+			if w, ok := t.prepend(front, star); ok && !slices.Contains(out, w) {
+				out = append(out, w)
 			}
 		}
 	}
@@ -388,18 +398,4 @@ func (l label) prepend(token byte, star bool) (label, bool) {
 		return label{}, false
 	}
 	return label{string(token) + l.tokens, l.stars<<1 | b2u(star)}.canonical(), true
-}
-
-// addLabel adds a label to a set in which none covers another, and keeps it so.
-func addLabel(set []label, l label) []label {
-	covers := func(a, b label) bool {
-		_, ok := b.minus(a, false)
-		return !ok
-	}
-	for _, old := range set {
-		if covers(old, l) {
-			return set
-		}
-	}
-	return append(slices.DeleteFunc(set, func(old label) bool { return covers(l, old) }), l)
 }

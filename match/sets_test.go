@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -109,5 +110,62 @@ func TestSetsAgainstAllSmallHosts(t *testing.T) {
 	few = append(few, smallHosts("a1x", 4, 1)...)
 	rapid.Check(t, func(t *rapid.T) {
 		checkSets(t, smallPattern().Draw(t, "p"), smallPattern().Draw(t, "q"), few)
+	})
+}
+
+// Pairs that were found by climbing towards more work.
+func TestSetsAreBounded(t *testing.T) {
+	start := time.Now()
+	for _, pair := range [][2]string{
+		{"aa????a???aaa*a*aaaaa?aa?aaaaaaaaaaaaaaaaaaaaaaaaaaa?aaaaaaaa?", "?*a??????????????????????????????????????????aa?????"},
+		{"?*a???b??baa?aa?aba??ba?aaaabaa?aaaaa?a*?ab", "??a??b*??a?ba*??aa?aaa??abaaaaaa?aaaa??ab?a?b"},
+		{"a*a", strings.Repeat("?", 62) + "*"},
+	} {
+		suffix := ".x-" + strings.Repeat("?", 60) + "*.foo.com"
+		p, q := match.MustParsePattern(pair[0]+suffix), match.MustParsePattern(pair[1]+suffix)
+		checkSets(t, p, q, nil)
+		checkSets(t, q, p, nil)
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
+
+func TestWitnessOfLongNames(t *testing.T) {
+	// Where only one byte is left, "*." stands for one label of one byte.
+	tail := longest[2:]
+	p, q := match.MustParsePattern("*."+tail), match.MustParsePattern("?."+tail)
+	checkSets(t, p, q, nil)
+	if !q.Covers(p) || !p.Covers(q) {
+		t.Errorf("%q and %q are the same hosts", p, q)
+	}
+	if w, ok := match.MustParsePattern("*." + tail[1:]).Witness(match.MustParsePattern("?." + tail[1:])); !ok || len(w.String()) != 253 {
+		t.Errorf("%q, %t", w, ok)
+	}
+}
+
+// Laws that hold for any patterns, whatever they match.
+func TestSetLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, q, r := smallPattern().Draw(t, "p"), smallPattern().Draw(t, "q"), smallPattern().Draw(t, "r")
+		if !p.Covers(p) || !p.Overlaps(p) || len(p.Intersect(p)) != 1 {
+			t.Fatalf("%q is not itself", p)
+		}
+		if p.Covers(q) && q.Covers(r) && !p.Covers(r) {
+			t.Fatalf("%q covers %q, which covers %q", p, q, r)
+		}
+		if !slices.Equal(p.Intersect(q), q.Intersect(p)) && !p.Covers(q) {
+			t.Fatalf("%q and %q: %q, and %q the other way", p, q, p.Intersect(q), q.Intersect(p))
+		}
+		if p.Covers(q) && q.Overlaps(r) && !p.Overlaps(r) {
+			t.Fatalf("%q covers %q, which overlaps %q", p, q, r)
+		}
+		zero := match.Pattern{}
+		if !p.Covers(zero) || zero.Covers(p) || p.Overlaps(zero) || zero.Overlaps(p) || len(p.Intersect(zero)) > 0 || !zero.Covers(zero) {
+			t.Fatalf("%q and the zero Pattern", p)
+		}
+		if _, ok := zero.Witness(p); ok {
+			t.Fatal("a witness in nothing")
+		}
 	})
 }

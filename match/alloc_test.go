@@ -1,0 +1,52 @@
+package match_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/egresskit/egress/match"
+)
+
+func noAllocs(t *testing.T, name string, f func()) {
+	t.Helper()
+	if n := testing.AllocsPerRun(100, f); n != 0 {
+		t.Errorf("%s: %v allocations", name, n)
+	}
+}
+
+func TestLookupsDoNotAllocate(t *testing.T) {
+	hosts := []match.Host{
+		{}, match.MustParseHost("a.foo.com"), match.MustParseHost("h3.foo.com"), match.MustParseHost("a.b.c.d.e.f.g.example"),
+		match.MustParseHost("api-7.x.foo.com"), match.MustParseHost(longest),
+	}
+	for _, size := range []int{1, 10, 1000} {
+		var b match.Builder[int]
+		for i := range size {
+			b.Add(match.MustParsePattern(fmt.Sprintf("h%d.foo.com", i)), i)
+			b.Add(match.MustParsePattern(fmt.Sprintf("*.d%d.foo.com", i)), i)
+			if i < 100 {
+				b.Add(match.MustParsePattern(fmt.Sprintf("api-%d*.*.foo.com", i)), i)
+			}
+		}
+		x, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, q := match.MustParsePattern("*.foo.com"), match.MustParsePattern("api-?.*.foo.com")
+		sum := 0
+		for _, h := range hosts {
+			noAllocs(t, "Lookup", func() { _, v, _ := x.Lookup(h); sum += v })
+			noAllocs(t, "Matching", func() {
+				for _, v := range x.Matching(h) {
+					sum += v
+				}
+			})
+			noAllocs(t, "Matches", func() { _, _ = p.Matches(h), q.Matches(h) })
+		}
+	}
+	ports, prefixes := match.PortsOf(1, 3, 5, 7, 9), match.NewPrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil)
+	addr := netip.MustParseAddr("::ffff:10.1.2.3")
+	noAllocs(t, "Contains", func() { _, _ = ports.Contains(5), prefixes.Contains(addr) })
+	noAllocs(t, "ParseHost of a clean name", func() { _, _ = match.ParseHost("www.example.com.") })
+}
