@@ -110,6 +110,9 @@ func TestBounds(t *testing.T) {
 			if d.Code == c.code {
 				last = c.code
 			}
+			if d.Code == v1alpha1.CodeTooManyErrors && d.Position.Field != "" {
+				t.Errorf("%s: %v is about a field", c.what, d)
+			}
 		}
 		if len(found) != c.found || last != c.code {
 			t.Errorf("%s: %d errors, want %d and one of them %s; the first is %v", c.what, len(found), c.found, c.code, found[:min(1, len(found))])
@@ -158,5 +161,18 @@ func BenchmarkLoad(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// The order of files changes nothing in a report.
+func TestReportOrder(t *testing.T) {
+	a, b := rule("hosts: [www..com]"), rule("host: [www.com]")
+	_, ab := v1alpha1.Load(file("a", a), file("b", b))
+	_, ba := v1alpha1.Load(file("b", b), file("a", a))
+	if diff := cmp.Diff(report(t, ab), report(t, ba)); diff != "" {
+		t.Error(diff)
+	}
+	if found := report(t, ab); len(found) != 3 || found[1].Code != v1alpha1.CodeDuplicatePolicy || found[1].Position.File != "b" {
+		t.Error(ab)
 	}
 }

@@ -3,9 +3,12 @@ package v1alpha1_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/egresskit/egress/policy/v1alpha1"
@@ -125,5 +128,67 @@ func TestDeepCopy(t *testing.T) {
 	empty := &v1alpha1.Section{Within: []v1alpha1.Rule{}}
 	if c := empty.DeepCopy(); c.Within == nil || c.Allow != nil {
 		t.Error("nil and empty are not kept apart")
+	}
+}
+
+// A list that is present and empty, which is an error, does not become one that is absent, which means any, on the way through JSON.
+func TestEmptyListsStay(t *testing.T) {
+	full := new(v1alpha1.EgressPolicySpec)
+	fill(reflect.ValueOf(full).Elem())
+	empty(reflect.ValueOf(full).Elem())
+	full.Cluster.Within = []v1alpha1.Rule{}
+	full.Sources[1].From = []v1alpha1.Peer{}
+	text, err := json.Marshal(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := new(v1alpha1.EgressPolicySpec)
+	if err := json.Unmarshal(text, back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(full, back); diff != "" {
+		t.Error(diff)
+	}
+	errs := v1alpha1.ValidateSpec(back, "", nil)
+	var got []string
+	for _, e := range errs {
+		got = append(got, string(e.Type)+" "+e.Field)
+	}
+	want := []string{
+		"FieldValueRequired cluster.allow[0].cidrs",
+		"FieldValueRequired cluster.allow[0].except",
+		"FieldValueRequired cluster.allow[0].hosts",
+		"FieldValueRequired cluster.within",
+		"FieldValueRequired clusters",
+		"FieldValueRequired sources[0].from[0].namespaces",
+		"FieldValueRequired sources[1].from",
+	}
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			t.Errorf("no %s in %v", w, got)
+		}
+	}
+}
+
+// empty empties the innermost lists.
+func empty(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		empty(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[metav1.LabelSelector]() {
+			return // not ours
+		}
+		for i := range v.NumField() {
+			empty(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() != reflect.Struct || v.Type().Elem() == reflect.TypeFor[intstr.IntOrString]() {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+			return
+		}
+		for i := range v.Len() {
+			empty(v.Index(i))
+		}
 	}
 }
