@@ -20,4 +20,9 @@
 //
 // Every error of every file is reported together, in order of file and position. Errors are policy.Diagnostics, each with file, line, column
 // (both counted from 1, columns in characters), field path, and one of the codes of this package, which are stable. The texts are not.
+//
+// # Schemas
+//
+// The directory schema holds the structural OpenAPI schema of [EgressPolicySpec] for CRDs that embed it, and a JSON Schema of the document
+// for editors, both generated from the types. They say less than decoding checks; [ValidateSpec] says it all, for webhooks.
 package v1alpha1

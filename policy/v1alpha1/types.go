@@ -80,6 +80,7 @@ type Source struct {
 }
 
 // Peer selects workloads: every field that is given must match, and at least one must be given.
+// +kubebuilder:validation:MinProperties=1
 type Peer struct {
 	// Namespaces are names or globs such as team-*.
 	// +optional
@@ -100,6 +101,7 @@ type Peer struct {
 }
 
 // Rule is one destination: hosts or cidrs, never both, with a protocol and ports.
+// +kubebuilder:validation:ExactlyOneOf=hosts;cidrs
 type Rule struct {
 	// Name is unique in the policy. Absent: derived from what the rule says.
 	// +optional
