@@ -27,18 +27,28 @@ func (b *builder) emitAddresses(classes []render.AddressClass) error {
 		}
 		whole, part, spelled := who.wholly(b.cluster)
 		b.spelled = b.spelled || spelled
-		part = b.refuse(c, part)
-		b.emitDirect(c, who, whole, render.Same)
-		b.emitDirect(c, who, part, render.Wider)
+		why := "no namespace is known that it selects"
+		said := map[*render.Grant]bool{}
+		if texts := addressTexts(c.Addresses); len(texts) == 0 {
+			why = "0.0.0.0 and :: are no destinations"
+		} else {
+			part = b.refuse(c, part, said)
+			b.emitDirect(c, texts, whole, render.Same, said)
+			b.emitDirect(c, texts, part, render.Wider, said)
+		}
+		for _, g := range c.Grants {
+			if !said[g] {
+				b.out.Skip(g, render.TCPByAddress, why)
+			}
+		}
 	}
 	return nil
 }
 
 // refuse returns the namespaces of part that may be opened as a whole: those where another layer tells the pods apart for each grant. The
-// grants that have to do without a namespace are skipped.
-func (b *builder) refuse(c render.AddressClass, part scope) scope {
+// grants that have to do without a namespace are skipped, and noted as said.
+func (b *builder) refuse(c render.AddressClass, part scope, said map[*render.Grant]bool) scope {
 	var open scope
-	skipped := map[*render.Grant]bool{}
 	for _, ns := range part.namespaces {
 		reaches := func(g *render.Grant) bool {
 			return slices.ContainsFunc(g.Source.Accounts, func(a accountSelector) bool { return inNamespace(a, ns) })
@@ -48,8 +58,8 @@ func (b *builder) refuse(c render.AddressClass, part scope) scope {
 			continue
 		}
 		for _, g := range c.Grants {
-			if reaches(g) && !skipped[g] {
-				skipped[g] = true
+			if reaches(g) && !said[g] {
+				said[g] = true
 				b.out.Skip(g, render.TCPByAddress, fmt.Sprintf("not all pods of namespace %s may, and sidecars tell none apart from the others by address", ns))
 			}
 		}
@@ -58,7 +68,7 @@ func (b *builder) refuse(c render.AddressClass, part scope) scope {
 }
 
 // emitDirect writes the addresses of a class for the namespaces of a scope.
-func (b *builder) emitDirect(c render.AddressClass, who accounts, to scope, f render.Fidelity) {
+func (b *builder) emitDirect(c render.AddressClass, addresses []string, to scope, f render.Fidelity, said map[*render.Grant]bool) {
 	if to.isZero() {
 		return
 	}
@@ -68,6 +78,7 @@ func (b *builder) emitDirect(c render.AddressClass, who accounts, to scope, f re
 			return slices.ContainsFunc(g.Source.Accounts, func(a accountSelector) bool { return inNamespace(a, ns) })
 		}) {
 			grants = append(grants, g)
+			said[g] = true
 			b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
 		}
 	}
@@ -77,9 +88,9 @@ func (b *builder) emitDirect(c render.AddressClass, who accounts, to scope, f re
 			ports = append(ports, servicePort("TCP", uint16(port)))
 		}
 	}
-	for i, addresses := range chunk(addressTexts(c.Addresses), maxInEntry) {
+	for i, addresses := range chunk(addresses, maxInEntry) {
 		for j, ports := range chunk(ports, maxInEntry) {
-			name := b.out.Name("egress-address", who.String(), c.Ports.String(), f.String(), strconv.Itoa(i), strconv.Itoa(j))
+			name := b.out.Name("egress-address", c.Sources.Key(), c.Ports.String(), f.String(), strconv.Itoa(i), strconv.Itoa(j))
 			b.out.Emit(render.Object{
 				APIVersion: networkingV1, Kind: "ServiceEntry", Namespace: b.profile.Gateway.Namespace, Name: name,
 				Spec: &networking.ServiceEntry{
@@ -94,18 +105,19 @@ func (b *builder) emitDirect(c render.AddressClass, who accounts, to scope, f re
 // chunk cuts a list into parts of n at most.
 func chunk[T any](list []T, n int) [][]T { return slices.Collect(slices.Chunk(list, n)) }
 
+// unspecified are addresses that nothing can be sent to. Istio would take them, and every IPv4 network that begins with one, for all
+// addresses there are.
+var unspecified = match.NewPrefixes([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")}, nil)
+
 // addressTexts returns the networks as Istio writes them: those of one address without a length, so that they get a listener of their own.
 func addressTexts(s match.Prefixes) []string {
 	var out []string
-	for _, p := range s.Prefixes() {
-		out = append(out, addressText(p))
+	for _, p := range s.Subtract(unspecified).Prefixes() {
+		if !p.IsSingleIP() {
+			out = append(out, p.String())
+		} else if !p.Addr().IsUnspecified() {
+			out = append(out, p.Addr().String())
+		}
 	}
 	return out
-}
-
-func addressText(p netip.Prefix) string {
-	if p.IsSingleIP() {
-		return p.Addr().String()
-	}
-	return p.String()
 }

@@ -119,7 +119,7 @@ func (b *builder) emitEnvoyFilter() error {
 	var grants []*render.Grant
 	for _, c := range b.tls {
 		grants = append(grants, c.Grants...)
-		if !c.Nobody() {
+		if !c.nobody() {
 			n, w := split(c.Patterns)
 			names += len(n)
 			wildcards += len(w)
@@ -219,7 +219,7 @@ func (b *builder) patchPort(f *envoyFilter, classes []*nameClass, exact, wildcar
 // chain returns the filter chain for names of a class.
 func (b *builder) chain(c *nameClass, name string, names []string, l lookup) fields {
 	chain := fields{"name": name, "filter_chain_match": fields{"transport_protocol": "tls", "server_names": texts(names)}}
-	if c.Nobody() {
+	if c.nobody() {
 		chain["filters"] = list() // a connection without filters is closed
 		return chain
 	}
@@ -262,7 +262,7 @@ func (b *builder) emitSink() {
 
 // patchHTTP gives the route of HTTP names below a wildcard the forward proxy that looks them up.
 func (b *builder) patchHTTP(f *envoyFilter) {
-	if !slices.ContainsFunc(b.http, func(c *nameClass) bool { _, w := split(c.Patterns); return len(w) > 0 && !c.Nobody() }) {
+	if !slices.ContainsFunc(b.http, func(c *nameClass) bool { _, w := split(c.Patterns); return len(w) > 0 && !c.nobody() }) {
 		return
 	}
 	l := lookup{name: "egress-http", maxHosts: wildcardCacheSize}

@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -53,6 +54,12 @@ func (b *builder) gatewayName() string {
 // anything looked at. It also holds the ports apart: a certificate that is good for TLS to some port is none for HTTP.
 func (b *builder) emitGate() {
 	gate := &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: security.AuthorizationPolicy_ALLOW}
+	covers := slices.Clone(b.baseline)
+	for _, c := range slices.Concat(b.tls, b.http) {
+		if c.nobody() {
+			covers = append(covers, c.Grants...) // of sources without a pod
+		}
+	}
 	for _, classes := range byPort(b.tls) {
 		var all []accountSelector
 		for _, c := range classes {
@@ -61,13 +68,11 @@ func (b *builder) emitGate() {
 		if len(all) == 0 {
 			continue
 		}
-		gate.Rules = append(gate.Rules, &security.Rule{
-			From: from(b.certs.gate(all), nil),
-			To:   []*security.Rule_To{{Operation: &security.Operation{Ports: []string{strconv.Itoa(int(b.profile.Gateway.TLS.TargetPort))}}}},
-			When: []*security.Condition{{Key: "connection.sni", Values: []string{tlsMarker(classes[0].Port)}}},
-		})
+		here := &security.Operation{Ports: []string{strconv.Itoa(int(b.profile.Gateway.TLS.TargetPort))}}
+		gate.Rules = append(gate.Rules, b.certs.rule(b.certs.gate(all), nil, []*security.Rule_To{{Operation: here}},
+			&security.Condition{Key: "connection.sni", Values: []string{tlsMarker(classes[0].Port)}}))
 	}
-	b.emit(securityV1, "AuthorizationPolicy", "egress-tls", gate, b.baseline...)
+	b.emit(securityV1, "AuthorizationPolicy", "egress-tls", gate, covers...)
 }
 
 func (b *builder) gatewayPods() *istiotype.WorkloadSelector {

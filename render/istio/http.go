@@ -37,7 +37,7 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 	for _, classes := range byPort(b.http) {
 		tree := newNameTree(classes)
 		for _, c := range classes {
-			if c.Nobody() {
+			if c.nobody() {
 				continue
 			}
 			rule, why := b.rule(c, tree)
@@ -68,38 +68,36 @@ func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why
 	wanted, exact := spellOut(c.who.any, b.cluster.namespaces)
 	b.spelled = b.spelled || !exact
 	principals, unsaid := b.certs.principals(wanted)
-	if unsaid == nil {
-		var except []string
-		// What is excluded is never spelled out: later namespaces would be let in.
-		if except, unsaid = b.certs.principals(c.who.except); unsaid == nil {
-			var to []*security.Rule_To
-			operation := func(hosts []string, below []match.Pattern) {
-				to = append(to, &security.Rule_To{Operation: &security.Operation{
-					Hosts: withPort(hosts, c.Port), NotHosts: withPort(patternTexts(below), c.Port),
-					Ports: []string{strconv.Itoa(int(b.profile.Gateway.HTTP.TargetPort))},
-				}})
-			}
-			names, _ := split(c.Patterns)
-			if len(names) > 0 {
-				operation(names, nil)
-			}
-			for _, p := range c.Patterns {
-				if p.Kind() != match.Exact {
-					operation([]string{p.String()}, tree.carved(p))
-				}
-			}
-			for len(to) > 0 {
-				n := min(len(to), maxOperations)
-				rules = append(rules, &security.Rule{
-					From: from(principals, except), To: to[:n],
-					When: []*security.Condition{{Key: "request.headers[" + portHeader + "]", Values: []string{strconv.Itoa(int(c.Port))}}},
-				})
-				to = to[n:]
-			}
-			return rules, ""
+	// What is excluded is never spelled out: later namespaces would be let in.
+	except, unsaidExcept := b.certs.principals(c.who.except)
+	switch {
+	case unsaid != nil:
+		return nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", unsaid)
+	case unsaidExcept != nil:
+		return nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and what is excluded, %s, is not", unsaidExcept)
+	case len(principals) == 0:
+		return nil, "no namespace is known that it selects" // and no principals would be everybody
+	}
+	var to []*security.Rule_To
+	operation := func(hosts []string, below []match.Pattern) {
+		to = append(to, &security.Rule_To{Operation: &security.Operation{
+			Hosts: withPort(hosts, c.Port), NotHosts: withPort(patternTexts(below), c.Port),
+			Ports: []string{strconv.Itoa(int(b.profile.Gateway.HTTP.TargetPort))},
+		}})
+	}
+	if names, _ := split(c.Patterns); len(names) > 0 {
+		operation(names, nil)
+	}
+	for _, p := range c.Patterns {
+		if p.Kind() != match.Exact {
+			operation([]string{p.String()}, tree.carved(p))
 		}
 	}
-	return nil, fmt.Sprintf("AuthorizationPolicy says globs that are a prefix, and %s is not", unsaid)
+	for part := range slices.Chunk(to, maxOperations) {
+		rules = append(rules, b.certs.rule(principals, except, part,
+			&security.Condition{Key: "request.headers[" + portHeader + "]", Values: []string{strconv.Itoa(int(c.Port))}}))
+	}
+	return rules, ""
 }
 
 // withPort returns the hosts as Host headers say them, which may have the port.
@@ -131,7 +129,7 @@ func (b *builder) emitNames(refused map[*nameClass]bool) {
 	ports := map[string][]namePort{}
 	var order []match.Pattern
 	for _, c := range b.http {
-		if c.Nobody() || refused[c] {
+		if c.nobody() || refused[c] {
 			continue
 		}
 		for _, p := range c.Patterns {

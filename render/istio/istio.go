@@ -1,7 +1,6 @@
 package istio
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -50,6 +49,7 @@ func (r *Renderer) Features() render.Features {
 		render.SourceAccounts:     render.Same,
 		render.SourceAccountGlob:  render.Same,
 		render.Baseline:           render.Same,
+		render.NamesApart:         render.Same,
 	}
 }
 
@@ -77,8 +77,8 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 	}
 	if g.To.Protocol == policy.HTTP {
 		for _, a := range g.Source.Accounts {
-			if isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
-				return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs that are a prefix, and %q is not", a.ServiceAccount)
+			if _, ok := suffixPrincipal(a); !ok && isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
+				return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", a)
 			}
 		}
 		for _, port := range serverFirst {
@@ -173,7 +173,7 @@ func (b *builder) nameClasses(classes []render.NameClass, kind string) ([]*nameC
 		if err != nil {
 			return nil, err
 		}
-		parts := []string{cmp.Or(who.String(), "nobody")}
+		parts := []string{c.Sources.Key()}
 		if c.OriginateTLS != nil {
 			parts = append(parts, c.OriginateTLS.String())
 		}

@@ -108,5 +108,5 @@ type nameClass struct {
 	who  accounts
 }
 
-// Nobody reports whether the class is a carve-out.
-func (c *nameClass) Nobody() bool { return c.Sources.Nobody() }
+// nobody reports whether no certificate lets anybody reach the names: the class is a carve-out, or its sources have no service accounts.
+func (c *nameClass) nobody() bool { return len(c.who.any) == 0 }

@@ -115,7 +115,7 @@ func (p Profile) Validate() policy.Diagnostics {
 	v, err := parseVersion(p.Version)
 	check("version", err)
 	if err == nil && v.before(oldest) {
-		check("version", fmt.Errorf("%s is older than %s, the oldest version of the proxies that can do this", p.Version, oldest))
+		check("version", fmt.Errorf("%s is older than %s, the oldest version of the proxies that can do this", v, oldest))
 	}
 	check("rootNamespace", identity.ValidateName(p.RootNamespace))
 	_, err = identity.NewTrustDomains(p.TrustDomain, p.TrustAliases...)

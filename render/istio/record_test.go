@@ -14,6 +14,7 @@ import (
 // recorder is an emitter that keeps what it is given.
 type recorder struct {
 	objects []render.Object
+	as      []render.Fidelity                 // of each object
 	said    map[*render.Grant]render.Fidelity // the worst
 	skipped map[*render.Grant]string
 	assumed map[string]string
@@ -21,11 +22,11 @@ type recorder struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{nil, map[*render.Grant]render.Fidelity{}, map[*render.Grant]string{}, map[string]string{}, map[*render.Grant]render.Assurance{}}
+	return &recorder{nil, nil, map[*render.Grant]render.Fidelity{}, map[*render.Grant]string{}, map[string]string{}, map[*render.Grant]render.Assurance{}}
 }
 
 func (r *recorder) Emit(o render.Object, f render.Fidelity, covers ...*render.Grant) {
-	r.objects = append(r.objects, o)
+	r.objects, r.as = append(r.objects, o), append(r.as, f)
 	for _, g := range covers {
 		r.said[g] = max(f, r.said[g])
 	}
@@ -43,8 +44,19 @@ func (r *recorder) Name(role string, parts ...string) string {
 func sources(text string) (out []render.Source) {
 	for _, s := range strings.Fields(text) {
 		ns, sa, _ := strings.Cut(s, "/")
-		one := identity.AccountSelector{Namespace: strings.TrimPrefix(ns, "*"), ServiceAccount: strings.TrimPrefix(sa, "*")}
-		out = append(out, render.Source{Accounts: []identity.AccountSelector{one}, AccountsOK: true})
+		one := identity.AccountSelector{}
+		if ns != "*" {
+			one.Namespace = ns
+		}
+		if sa != "*" {
+			one.ServiceAccount = sa
+		}
+		term := identity.Term{Namespaces: strings.Fields(one.Namespace), ServiceAccounts: strings.Fields(one.ServiceAccount)}
+		selector := identity.Everything()
+		if one != (identity.AccountSelector{}) {
+			selector = identity.MustSelector(term)
+		}
+		out = append(out, render.Source{Selector: selector, Accounts: []identity.AccountSelector{one}, AccountsOK: true})
 	}
 	return out
 }

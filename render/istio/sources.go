@@ -35,23 +35,6 @@ func accountsOf(s render.SourceSet) (accounts, error) {
 	return a, nil
 }
 
-// String returns the canonical text of the set.
-func (a accounts) String() string {
-	s := joinAccounts(a.any)
-	if len(a.except) > 0 {
-		s += " but " + joinAccounts(a.except)
-	}
-	return s
-}
-
-func joinAccounts(list []accountSelector) string {
-	texts := make([]string, len(list))
-	for i, a := range list {
-		texts[i] = a.String()
-	}
-	return strings.Join(texts, ",")
-}
-
 func isGlob(s string) bool { return strings.ContainsAny(s, "*?") }
 
 // certificates says sets of accounts by what certificates of a mesh hold.
@@ -131,12 +114,26 @@ func isPrefix(glob string) bool {
 	return ok && !isGlob(prefix)
 }
 
+// suffixPrincipal says accounts of all namespaces as AuthorizationPolicy does, with '*' at the start: in every trust domain.
+func suffixPrincipal(a accountSelector) (p string, ok bool) {
+	if a.Namespace != "" || a.ServiceAccount == "" {
+		return "", false
+	}
+	// Names have no '/', so that the end of an ID that has none is the end of the name.
+	if suffix, ok := strings.CutPrefix(a.ServiceAccount, "*"); ok {
+		return a.ServiceAccount, suffix != "" && !isGlob(suffix)
+	}
+	return "*/sa/" + a.ServiceAccount, !isGlob(a.ServiceAccount)
+}
+
 // spellOut returns a with the namespaces that it asks for by glob, or all namespaces, replaced by known ones, where AuthorizationPolicy
 // cannot say it otherwise. exact reports whether nothing had to be spelled out: what was will not take in later namespaces.
 func spellOut(as []accountSelector, namespaces []string) (out []accountSelector, exact bool) {
 	exact = true
 	for _, a := range as {
-		if _, ok := principal("", a); ok || a.Namespace != "" && !isGlob(a.Namespace) {
+		_, said := principal("", a)
+		_, saidBySuffix := suffixPrincipal(a)
+		if said || saidBySuffix || a.Namespace != "" && !isGlob(a.Namespace) {
 			out = append(out, a)
 			continue
 		}
@@ -155,9 +152,14 @@ func inNamespace(a accountSelector, namespace string) bool {
 	return accountSelector{Namespace: a.Namespace}.Matches(namespace, "")
 }
 
-// principals returns the accounts as principals of AuthorizationPolicy, in order, or the first one that it cannot say.
+// principals returns the accounts as principals of AuthorizationPolicy, in order, or the first one that it cannot say. Those of
+// all namespaces are of every trust domain, unless [certificates.rule] says otherwise.
 func (c certificates) principals(as []accountSelector) (out []string, unsaid *accountSelector) {
 	for _, a := range as {
+		if p, ok := suffixPrincipal(a); ok {
+			out = append(out, p)
+			continue
+		}
 		for _, td := range c.trust.Names() {
 			p, ok := principal(td, a)
 			if !ok {
@@ -170,27 +172,40 @@ func (c certificates) principals(as []accountSelector) (out []string, unsaid *ac
 	return slices.Compact(out), nil
 }
 
-// from returns the sources of an AuthorizationPolicy rule.
-func from(principals, except []string) []*v1beta1.Rule_From {
-	return []*v1beta1.Rule_From{{Source: &v1beta1.Source{Principals: principals, NotPrincipals: except}}}
+// rule returns an access rule for clients with one of the principals and none of the exceptions, of the trust domains.
+func (c certificates) rule(principals, except []string, to []*v1beta1.Rule_To, when *v1beta1.Condition) *v1beta1.Rule {
+	r := &v1beta1.Rule{
+		From: []*v1beta1.Rule_From{{Source: &v1beta1.Source{Principals: principals, NotPrincipals: except}}},
+		To:   to,
+		When: []*v1beta1.Condition{when},
+	}
+	if slices.ContainsFunc(principals, func(p string) bool { return strings.HasPrefix(p, "*") }) {
+		pin := &v1beta1.Condition{Key: "source.principal"}
+		for _, td := range c.trust.Names() {
+			pin.Values = append(pin.Values, td+"/ns/*")
+		}
+		r.When = append(r.When, pin)
+	}
+	return r
 }
 
-// gate returns principals that hold all the accounts, and more where AuthorizationPolicy cannot say them: fit for a first gate before an exact one.
+// gate returns principals that hold all the accounts, and more where they cannot be said: fit for a first gate before an exact one.
 func (c certificates) gate(as []accountSelector) []string {
 	wide := make([]accountSelector, len(as))
 	for i, a := range as {
-		if _, ok := principal("", a); !ok {
+		if _, unsaid := c.principals([]accountSelector{a}); unsaid != nil {
 			a.ServiceAccount = ""
-			if _, ok := principal("", a); !ok {
+			if isGlob(a.Namespace) && !isPrefix(a.Namespace) {
 				a.Namespace = ""
 			}
+		}
+		if a == (accountSelector{}) {
+			wide = []accountSelector{a}
+			break
 		}
 		wide[i] = a
 	}
 	out, _ := c.principals(wide)
-	if everyone, _ := c.principals([]accountSelector{{}}); slices.Contains(out, everyone[0]) {
-		return everyone
-	}
 	return out
 }
 

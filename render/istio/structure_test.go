@@ -116,9 +116,10 @@ func checkListeners(t fataler, f *networking.EnvoyFilter) {
 		if p.ApplyTo != networking.EnvoyFilter_LISTENER {
 			continue
 		}
+		listener := p.Patch.Value.AsMap()
 		seen := map[any]bool{}
 		names := map[any]bool{}
-		for _, c := range p.Patch.Value.AsMap()["filter_chains"].([]any) {
+		for _, c := range listener["filter_chains"].([]any) {
 			chain := c.(fields)
 			if names[chain["name"]] {
 				t.Fatalf("chain %v is there twice", chain["name"])
@@ -128,6 +129,9 @@ func checkListeners(t fataler, f *networking.EnvoyFilter) {
 			if at["transport_protocol"] != "tls" || len(at["server_names"].([]any)) == 0 {
 				t.Fatalf("chain %v takes what has no name", chain["name"])
 			}
+			if filters := chain["filters"].([]any); len(filters) > 0 {
+				checkChain(t, fmt.Sprint(listener["name"]), filters)
+			}
 			for _, name := range at["server_names"].([]any) {
 				if seen[name] {
 					t.Fatalf("server name %v is there twice", name)
@@ -135,6 +139,26 @@ func checkListeners(t fataler, f *networking.EnvoyFilter) {
 				seen[name] = true
 			}
 		}
+	}
+}
+
+// checkChain holds the filters of a chain to asking who it is, and to the port of their listener.
+func checkChain(t fataler, listener string, filters []any) {
+	t.Helper()
+	config := func(i int) fields { return filters[i].(fields)["typed_config"].(fields) }
+	if len(filters) != 3 || filters[0].(fields)["name"] != rbacFilter {
+		t.Fatalf("%s: a chain asks nobody who it is", listener)
+	}
+	for _, p := range config(0)["rules"].(fields)["policies"].(fields) {
+		if len(p.(fields)["principals"].([]any)) == 0 {
+			t.Fatalf("%s: a policy of nobody, which Envoy refuses with all of the listener", listener)
+		}
+	}
+	if port := fmt.Sprint(config(1)["port_value"]); !strings.HasSuffix(listener, "-"+port) {
+		t.Fatalf("%s leads to port %s", listener, port)
+	}
+	if config(1)["dns_cache_config"].(fields)["name"] != config(2)["cluster"] {
+		t.Fatalf("%s: a name is looked up in one cache and connected to by another", listener)
 	}
 }
 
@@ -236,4 +260,38 @@ func specs(rec *recorder) map[string]string {
 		out[o.Kind+"/"+o.Name] = fmt.Sprint(o.Spec)
 	}
 	return out
+}
+
+// TestCovered steers a name below a wildcard by the wildcard, on its own ports and for its own namespaces.
+func TestCovered(t *testing.T) {
+	r := defaultRenderer(t)
+	rec := build(t, r, known{}, []render.NameClass{
+		names(policy.TLS, 443, "*.foo.com", "shop/*", ""),
+		names(policy.TLS, 8443, "a.foo.com *.b.foo.com", "news/x", ""),
+	}, []render.NameClass{names(policy.HTTP, 80, "c.b.foo.com", "stage/*", "")}, nil)
+	checkStructure(t, rec.objects)
+	read := reader{t, rec.objects, r.profile}
+	for _, u := range []struct {
+		namespace, host string
+		protocol        policy.Protocol
+		port            uint16
+	}{{"shop", "x.foo.com", policy.TLS, 443}, {"news", "a.foo.com", policy.TLS, 8443}, {"news", "x.b.foo.com", policy.TLS, 8443}, {"stage", "c.b.foo.com", policy.HTTP, 80}} {
+		if !read.steers(u.namespace, u.protocol, u.port, match.MustParseHost(u.host)) {
+			t.Errorf("%v is not steered", u)
+		}
+	}
+}
+
+// TestNoNamespace skips a class whose namespaces are not known, rather than to write a rule without a source, which is one for everybody.
+func TestNoNamespace(t *testing.T) {
+	class := names(policy.HTTP, 80, "a.foo.com", "z*/x", "")
+	rec := build(t, defaultRenderer(t), known{[]string{"shop"}, true}, nil, []render.NameClass{class}, nil)
+	if rec.skipped[class.Grants[0]] == "" {
+		t.Error("the grant is not skipped")
+	}
+	for _, o := range rec.objects {
+		if a, ok := o.Spec.(*security.AuthorizationPolicy); ok && len(a.Rules) > 0 {
+			t.Errorf("%s has rules: %v", o.Name, a.Rules)
+		}
+	}
 }

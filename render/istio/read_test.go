@@ -1,0 +1,196 @@
+package istio
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+	"pgregory.net/rapid"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+// A reader says what objects let pass by name, by the documented meaning of Istio's and Envoy's rules and without either. Proofs by their own
+// code are kept elsewhere; this is quick enough for every test run.
+type reader struct {
+	t       fataler
+	objects []render.Object
+	profile Profile
+}
+
+// steers reports whether the sidecars of a namespace send a name to the gateway.
+func (r reader) steers(namespace string, protocol policy.Protocol, port uint16, host match.Host) bool {
+	for _, o := range r.objects {
+		v, ok := o.Spec.(*networking.VirtualService)
+		if !ok || v.Gateways[0] != "mesh" || v.ExportTo[0] != "*" && !slices.Contains(v.ExportTo, namespace) {
+			continue
+		}
+		matches := func(hosts []string) bool {
+			return slices.ContainsFunc(hosts, func(h string) bool { return match.MustParsePattern(h).Matches(host) })
+		}
+		for _, route := range v.Tls {
+			if m := route.Match[0]; protocol == policy.TLS && m.Port == uint32(port) && matches(m.SniHosts) {
+				return true
+			}
+		}
+		for _, route := range v.Http {
+			if protocol == policy.HTTP && route.Match[0].Port == uint32(port) && matches(v.Hosts) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lets reports whether the gateway lets a name pass for whoever holds the certificate, whatever sidecars do.
+func (r reader) lets(id identity.SPIFFEID, protocol policy.Protocol, port uint16, host string) bool {
+	if protocol == policy.TLS {
+		return r.authorized(id, tlsMarker(port), r.profile.Gateway.TLS.TargetPort, "", 0) && r.chain(id, port, host)
+	}
+	return r.authorized(id, httpMarker, r.profile.Gateway.HTTP.TargetPort, host, port) && r.routed(port, host)
+}
+
+// authorized asks the AuthorizationPolicies, of which one has to allow. Without a host it is a connection.
+func (r reader) authorized(id identity.SPIFFEID, sni string, at uint16, host string, port uint16) bool {
+	matches := func(principals []string) bool {
+		return slices.ContainsFunc(principals, func(p string) bool { return principalMatches(p, id.Principal()) })
+	}
+	for _, o := range r.objects {
+		a, ok := o.Spec.(*security.AuthorizationPolicy)
+		if !ok {
+			continue
+		}
+		for _, rule := range a.Rules {
+			from := rule.From[0].Source
+			ok := matches(from.Principals) && !matches(from.NotPrincipals)
+			for _, c := range rule.When {
+				switch c.Key {
+				case "connection.sni":
+					ok = ok && slices.Contains(c.Values, sni)
+				case "request.headers[" + portHeader + "]":
+					ok = ok && slices.Contains(c.Values, fmt.Sprint(port))
+				case "source.principal":
+					ok = ok && matches(c.Values)
+				default:
+					r.t.Fatalf("condition %s", c.Key)
+				}
+			}
+			for _, to := range rule.To {
+				op := to.Operation
+				if ok && slices.Contains(op.Ports, fmt.Sprint(at)) && (len(op.Hosts) == 0 || hostMatches(op.Hosts, host)) && !hostMatches(op.NotHosts, host) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// chain asks the chain of the listener inside that takes a server name, which Envoy chooses by the most specific one.
+func (r reader) chain(id identity.SPIFFEID, port uint16, host string) bool {
+	for _, o := range r.objects {
+		f, ok := o.Spec.(*networking.EnvoyFilter)
+		if !ok {
+			continue
+		}
+		for _, p := range f.ConfigPatches {
+			listener := p.Patch.Value.AsMap()
+			if p.ApplyTo != networking.EnvoyFilter_LISTENER || listener["name"] != fmt.Sprintf("egress-tls-%d", port) {
+				continue
+			}
+			chains := map[any]fields{}
+			for _, c := range listener["filter_chains"].([]any) {
+				for _, name := range c.(fields)["filter_chain_match"].(fields)["server_names"].([]any) {
+					chains[name] = c.(fields)
+				}
+			}
+			chain := chains[host]
+			for domain, ok := parent(host); chain == nil && ok; domain, ok = parent(domain) {
+				chain = chains["*."+domain]
+			}
+			if filters, _ := chain["filters"].([]any); len(filters) > 0 {
+				return r.rbac(id, filters[0].(fields)["typed_config"].(fields)["rules"].(fields))
+			}
+		}
+	}
+	return false
+}
+
+func (r reader) rbac(id identity.SPIFFEID, rules fields) bool {
+	for _, p := range rules["policies"].(fields) {
+		for _, principal := range p.(fields)["principals"].([]any) {
+			if envoyMatches(r.t, principal.(fields), id.String()) {
+				return rules["action"] == "ALLOW"
+			}
+		}
+	}
+	return false
+}
+
+// routed asks the virtual host of a name for a route, which looks at the Host header without its port.
+func (r reader) routed(port uint16, authority string) bool {
+	name, _, _ := strings.Cut(authority, ":")
+	routes := map[string]*networking.VirtualService{}
+	for _, o := range r.objects {
+		if v, ok := o.Spec.(*networking.VirtualService); ok && v.Gateways[0] != "mesh" {
+			routes[v.Hosts[0]] = v
+		}
+	}
+	v := routes[name]
+	for domain, ok := parent(name); v == nil && ok; domain, ok = parent(domain) {
+		v = routes["*."+domain]
+	}
+	for _, route := range v.GetHttp() {
+		m := route.Match[0]
+		if m.Headers[portHeader].GetExact() == fmt.Sprint(port) && regexp.MustCompile("^(?:"+m.Authority.GetRegex()+")$").MatchString(authority) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestMeaning compares what the objects say with the model, for honest pods and for ones that go to the gateway by themselves.
+func TestMeaning(t *testing.T) {
+	r := defaultRenderer(t)
+	rapid.Check(t, func(t *rapid.T) {
+		policies := gen.Policies().Draw(t, "policies")
+		engine, err := policy.Compile(policies, policy.At(gen.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := renderAll(t, r, policies)
+		read := reader{t, res.Objects, r.profile}
+		for range 10 {
+			req := gen.Request(policies).Draw(t, "request")
+			if req.Host.IsZero() || req.Protocol != policy.TLS && req.Protocol != policy.HTTP || req.Port == 0 || req.Path != "" {
+				continue
+			}
+			req.Access = policy.Access{Protocol: req.Protocol, Port: req.Port, Host: req.Host}
+			// Without an inventory, namespaces that no policy names are not known, and labels are nobody's.
+			req.Source = identity.Workload{Cluster: "c1", Namespace: rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "namespace"),
+				ServiceAccount: rapid.SampledFrom([]string{"x", "y", "xy"}).Draw(t, "account")}
+			id, _ := req.Source.SPIFFE()
+			authority := req.Host.String()
+			if req.Protocol == policy.HTTP && req.Port != 80 {
+				authority = fmt.Sprintf("%s:%d", authority, req.Port)
+			}
+			lets := read.lets(id, req.Protocol, req.Port, authority)
+			d := engine.Decide(req)
+			lost := func(l render.Loss) bool { return l.Grant.Source.Selector.Matches(req.Source) }
+			switch {
+			case lets && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
+				t.Fatalf("%v %v is let pass, and the model says: %v", id, req.Access, d)
+			case d.Allowed && !(lets && read.steers(req.Source.Namespace, req.Protocol, req.Port, req.Host)) && !slices.ContainsFunc(res.Losses, lost):
+				t.Fatalf("%v %v does not pass, and the model says: %v", id, req.Access, d)
+			}
+		}
+	})
+}

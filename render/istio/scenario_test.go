@@ -1,0 +1,75 @@
+package istio_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/policy/v1alpha1"
+	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/istio"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// scenario returns the plan of the scenario's policy.
+func scenario(t testing.TB) *render.Plan {
+	t.Helper()
+	policies, err := v1alpha1.Load(v1alpha1.Path(filepath.Join("testdata", "scenario.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := policy.Compile(policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return render.NewPlan(engine, "")
+}
+
+// TestScenario compares what the scenario gives with golden files: the objects, and what is said about them.
+func TestScenario(t *testing.T) {
+	r, err := istio.New(istio.DefaultProfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := render.Render(scenario(t), render.Stack{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects, report bytes.Buffer
+	if err := render.WriteYAML(&objects, res.Objects); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range res.Losses {
+		fmt.Fprintf(&report, "loss: %s\n", l)
+	}
+	for _, a := range res.Assumptions {
+		fmt.Fprintf(&report, "assumption %s: %s\n", a.Code, a.Text)
+	}
+	for _, a := range res.Assurances {
+		fmt.Fprintf(&report, "assurance %s: %d at the %s: %s\n", a.Grant.ID, a.Holds, a.EnforcedAt, a.Why)
+	}
+	golden(t, "scenario.objects.yaml", objects.Bytes())
+	golden(t, "scenario.report.txt", report.Bytes())
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what is rendered; read the difference, and write it with -update if it is right", file)
+	}
+}
