@@ -189,12 +189,12 @@ func TestExplainAndLint(t *testing.T) {
 	}
 }
 
-var targets = []string{"istio", "gatewayapi", "networkpolicy", "istio,networkpolicy", "gatewayapi,networkpolicy"}
+var stacks = append(targetNames(), "istio,networkpolicy", "gatewayapi,networkpolicy")
 
 // TestRenderIsStable renders each target twice, and from the policy split into documents that come in another order: the bytes are the same.
 func TestRenderIsStable(t *testing.T) {
 	split := splitPolicy(t)
-	for _, target := range targets {
+	for _, target := range stacks {
 		for _, format := range []string{"yaml", "json"} {
 			var want [2]string
 			for i, files := range [][]string{{policyFile}, {policyFile}} {

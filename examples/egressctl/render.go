@@ -2,33 +2,20 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/egresskit/egress/render"
-	"github.com/egresskit/egress/render/gatewayapi"
-	"github.com/egresskit/egress/render/istio"
-	"github.com/egresskit/egress/render/networkpolicy"
 )
-
-// profile is what targets assume of the cluster; a profile file changes any of it.
-type profile struct {
-	Istio         istio.Profile         `json:"istio"`
-	GatewayAPI    gatewayapi.Profile    `json:"gatewayapi"`
-	NetworkPolicy networkpolicy.Profile `json:"networkpolicy"`
-}
 
 const maxProfile = 1 << 20
 
 // profile returns the defaults with what the file changes; no name leaves the defaults.
 func (in *inputs) profile(name string) (profile, error) {
-	p := profile{istio.DefaultProfile(), gatewayapi.DefaultProfile(), networkpolicy.DefaultProfile()}
+	p := defaultProfile()
 	if name == "" {
 		return p, nil
 	}
@@ -43,37 +30,6 @@ func (in *inputs) profile(name string) (profile, error) {
 		return profile{}, fmt.Errorf("profile %s: %w", name, err)
 	}
 	return p, nil
-}
-
-// stack returns the renderers of the targets named.
-func (p profile) stack(targets string) (render.Stack, error) {
-	if targets == "" {
-		return nil, errors.New("--target: name istio, gatewayapi, networkpolicy, or several joined by commas")
-	}
-	names := strings.Split(targets, ",")
-	var stack render.Stack
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			return nil, fmt.Errorf("--target: %s is named twice", name)
-		}
-		var r render.Renderer
-		var err error
-		switch name {
-		case "istio":
-			r, err = istio.New(p.Istio)
-		case "gatewayapi":
-			r, err = gatewayapi.New(p.GatewayAPI)
-		case "networkpolicy":
-			r, err = networkpolicy.New(p.NetworkPolicy)
-		default:
-			return nil, fmt.Errorf("--target: no target %q; there are istio, gatewayapi and networkpolicy", name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("profile: %w", err)
-		}
-		stack = append(stack, r)
-	}
-	return stack, nil
 }
 
 func renderCommand(args []string, std stdio) (int, error) {

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/gatewayapi"
+	"github.com/egresskit/egress/render/istio"
+	"github.com/egresskit/egress/render/networkpolicy"
+)
+
+// profile is what targets assume of the cluster; a profile file changes any of it.
+type profile struct {
+	Istio         istio.Profile         `json:"istio"`
+	GatewayAPI    gatewayapi.Profile    `json:"gatewayapi"`
+	NetworkPolicy networkpolicy.Profile `json:"networkpolicy"`
+}
+
+func defaultProfile() profile {
+	return profile{istio.DefaultProfile(), gatewayapi.DefaultProfile(), networkpolicy.DefaultProfile()}
+}
+
+// targets are the targets by name, in the order in which they are told.
+var targets = []struct {
+	name string
+	new  func(profile) (render.Renderer, error)
+}{
+	{"istio", func(p profile) (render.Renderer, error) { return istio.New(p.Istio) }},
+	{"gatewayapi", func(p profile) (render.Renderer, error) { return gatewayapi.New(p.GatewayAPI) }},
+	{"networkpolicy", func(p profile) (render.Renderer, error) { return networkpolicy.New(p.NetworkPolicy) }},
+}
+
+func targetNames() []string {
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = t.name
+	}
+	return names
+}
+
+// stack returns the renderers of the targets named, separated by commas.
+func (p profile) stack(names string) (render.Stack, error) {
+	var stack render.Stack
+	var seen []string
+	for name := range strings.SplitSeq(names, ",") {
+		if slices.Contains(seen, name) {
+			return nil, fmt.Errorf("--target: %s is named twice", name)
+		}
+		seen = append(seen, name)
+		i := slices.Index(targetNames(), name)
+		if i < 0 {
+			return nil, fmt.Errorf("--target: no target %q; name one or more of %s, separated by commas", name, strings.Join(targetNames(), ", "))
+		}
+		r, err := targets[i].new(p)
+		if err != nil {
+			return nil, fmt.Errorf("profile: %w", err)
+		}
+		stack = append(stack, r)
+	}
+	return stack, nil
+}
