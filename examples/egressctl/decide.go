@@ -15,8 +15,7 @@ import (
 // requestFlags are the flags that make one request.
 type requestFlags struct {
 	request
-	requests string
-	output   string
+	output string
 }
 
 func (f *requestFlags) register(fs *flag.FlagSet) {
@@ -45,26 +44,37 @@ type answer struct {
 
 func answerOf(d policy.Decision) answer { return answer{Allowed: &d.Allowed, Rule: d.Rule} }
 
+// parse reads the arguments of a verb and returns the files.
+func (f *requestFlags) parse(fs *flag.FlagSet, args []string) (files []string, err error) {
+	f.register(fs)
+	if files, err = parse(fs, args); err != nil {
+		return nil, err
+	}
+	return files, output(f.output, "text", "json")
+}
+
+// ask returns the request of the flags and the engine to ask.
+func (f *requestFlags) ask(files []string, std stdio) (policy.Request, *policy.Engine, error) {
+	req, err := f.request.parse()
+	if err != nil {
+		return policy.Request{}, nil, err
+	}
+	engine, err := (&inputs{stdin: std.in}).compile(files)
+	return req, engine, err
+}
+
 func decideCommand(args []string, std stdio) (int, error) {
 	var f requestFlags
 	fs := flag.NewFlagSet("decide", flag.ContinueOnError)
-	f.register(fs)
-	fs.StringVar(&f.requests, "requests", "", "file with one request a line")
-	files, err := parse(fs, args)
+	requests := fs.String("requests", "", "file with one request a line")
+	files, err := f.parse(fs, args)
 	if err != nil {
 		return exitBad, err
 	}
-	if err := output(f.output, "text", "json"); err != nil {
-		return exitBad, err
+	if *requests != "" {
+		return decideAll(*requests, files, std)
 	}
-	if f.requests != "" {
-		return decideAll(f.requests, files, std)
-	}
-	req, err := f.parse()
-	if err != nil {
-		return exitBad, err
-	}
-	engine, err := (&inputs{stdin: std.in}).compile(files)
+	req, engine, err := f.ask(files, std)
 	if err != nil {
 		return exitBad, err
 	}

@@ -9,19 +9,11 @@ import (
 func explainCommand(args []string, std stdio) (int, error) {
 	var f requestFlags
 	fs := flag.NewFlagSet("explain", flag.ContinueOnError)
-	f.register(fs)
-	files, err := parse(fs, args)
+	files, err := f.parse(fs, args)
 	if err != nil {
 		return exitBad, err
 	}
-	if err := output(f.output, "text", "json"); err != nil {
-		return exitBad, err
-	}
-	req, err := f.parse()
-	if err != nil {
-		return exitBad, err
-	}
-	engine, err := (&inputs{stdin: std.in}).compile(files)
+	req, engine, err := f.ask(files, std)
 	if err != nil {
 		return exitBad, err
 	}
