@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/egresskit/egress/policy"
 )
@@ -15,7 +16,8 @@ import (
 // requestFlags are the flags that make one request.
 type requestFlags struct {
 	request
-	output string
+	portGiven bool
+	output    string
 }
 
 func (f *requestFlags) register(fs *flag.FlagSet) {
@@ -28,7 +30,11 @@ func (f *requestFlags) register(fs *flag.FlagSet) {
 	fs.Var(labelFlag(f.Source.NamespaceLabels), "namespace-labels", "labels of the namespace")
 	fs.StringVar(&f.Protocol, "protocol", "TLS", "TLS, HTTP, TCP or UDP")
 	fs.StringVar(&f.Host, "host", "", "host: the SNI or Host header")
-	fs.IntVar(&f.Port, "port", 0, "port")
+	fs.Func("port", "port; 443 for TLS and 80 for HTTP where it is left out", func(s string) (err error) {
+		f.portGiven = true
+		f.Port, err = strconv.Atoi(s)
+		return err
+	})
 	fs.StringVar(&f.Address, "address", "", "IP address")
 	fs.StringVar(&f.Method, "method", "", "method of an HTTP request")
 	fs.StringVar(&f.Path, "path", "", "path of an HTTP request")
@@ -55,6 +61,9 @@ func (f *requestFlags) parse(fs *flag.FlagSet, args []string) (files []string, e
 
 // ask returns the request of the flags and the engine to ask.
 func (f *requestFlags) ask(files []string, std stdio) (policy.Request, *policy.Engine, error) {
+	if !f.portGiven {
+		f.Port = map[string]int{"TLS": 443, "HTTP": 80}[f.Protocol] // as in documents
+	}
 	req, err := f.request.parse()
 	if err != nil {
 		return policy.Request{}, nil, err
