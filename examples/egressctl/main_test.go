@@ -189,6 +189,25 @@ func TestExplainAndLint(t *testing.T) {
 	}
 }
 
+// TestMethodsAndPaths: a rule with methods and paths holds requests that have them alone.
+func TestMethodsAndPaths(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "api.yaml")
+	text := "apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: api}\nspec:\n  cluster:\n    allow:\n" +
+		"    - {hosts: [api.foo.com], protocol: HTTP, methods: [GET], paths: [/v1/*]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method, path string
+		want         int
+	}{{"GET", "/v1/users", exitDone}, {"POST", "/v1/users", exitDenied}, {"GET", "/v2", exitDenied}, {"GET", "", exitDenied}, {"", "/v1/users", exitDenied}} {
+		status, out, stderr := egressctl(t, "", "decide", "--namespace", "shop", "--protocol", "HTTP", "--host", "api.foo.com", "--method", c.method, "--path", c.path, file)
+		if status != c.want {
+			t.Errorf("%+v: status %d: %s%s", c, status, out, stderr)
+		}
+	}
+}
+
 var stacks = append(targetNames(), "istio,networkpolicy", "gatewayapi,networkpolicy")
 
 // TestRenderIsStable renders each target twice, and from the policy split into documents that come in another order: the bytes are the same.

@@ -43,7 +43,7 @@ func parseRequest(line []byte) (policy.Request, error) {
 
 // parse checks the fields. An empty host is no host, which is a request that host rules never match, not a mistake.
 func (r request) parse() (policy.Request, error) {
-	out := policy.Request{Source: r.Source}
+	out := policy.Request{Source: r.Source, Access: policy.Access{Method: r.Method, Path: r.Path}}
 	if r.Source.Namespace == "" {
 		return policy.Request{}, errors.New("source.namespace: missing")
 	}
