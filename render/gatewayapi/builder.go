@@ -83,8 +83,7 @@ func (b *builder) add(c render.NameClass, why string) {
 	}
 	feature := render.HTTPByName
 	if why == "" {
-		_, why = b.peers(c.Sources)
-		feature = render.SourceAccountGlob
+		feature, why = b.unsayable(c.Sources)
 	}
 	for _, g := range c.Grants {
 		if why != "" {

@@ -39,8 +39,8 @@ func (b *builder) emit() {
 	}
 	for e := range b.of(policy.HTTP) {
 		b.emitHTTPRoutes(e)
-		b.emitOrigination(e)
 	}
+	b.emitOriginations()
 	for i := range b.gateways() {
 		b.emitGateway(i)
 	}
@@ -178,25 +178,32 @@ func (b *builder) emitRoute(kind, name string, spec any, e endpoint) {
 	b.out.Emit(render.Object{APIVersion: gatewayAPI, Kind: kind, Namespace: b.profile.Namespace, Name: name, Spec: spec}, render.Same, e.grants...)
 }
 
-// emitOrigination makes the gateway, and nobody else, speak TLS to a name that applications ask for in plain HTTP.
-func (b *builder) emitOrigination(e endpoint) {
-	if e.origin == nil {
-		return
+// emitOriginations makes the gateway, and nobody else, speak TLS to names that applications ask for in plain HTTP. It is one rule a name,
+// since Istio reads the first rule for a host and no other.
+func (b *builder) emitOriginations() {
+	settings := map[string][]*networking.TrafficPolicy_PortTrafficPolicy{}
+	covers := map[string][]*render.Grant{}
+	for e := range b.of(policy.HTTP) {
+		if e.origin == nil {
+			continue
+		}
+		tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, Sni: e.host, SubjectAltNames: []string{e.host}}
+		if e.origin.Mode == policy.MutualTLS {
+			tls.Mode, tls.CredentialName = networking.ClientTLSSettings_MUTUAL, e.origin.CredentialName
+		}
+		settings[e.host] = append(settings[e.host], &networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: uint32(e.port)}, Tls: tls})
+		covers[e.host] = append(covers[e.host], e.grants...)
 	}
-	tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, Sni: e.host, SubjectAltNames: []string{e.host}}
-	if e.origin.Mode == policy.MutualTLS {
-		tls.Mode, tls.CredentialName = networking.ClientTLSSettings_MUTUAL, e.origin.CredentialName
+	for _, host := range slices.Sorted(maps.Keys(settings)) {
+		b.out.Emit(render.Object{
+			APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("originate-tls", host),
+			Spec: &networking.DestinationRule{
+				Host:          host,
+				ExportTo:      []string{"."},
+				TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: settings[host]},
+			},
+		}, render.Same, covers[host]...)
 	}
-	b.out.Emit(render.Object{
-		APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("originate-tls", e.host, strconv.Itoa(int(e.port))),
-		Spec: &networking.DestinationRule{
-			Host:     e.host,
-			ExportTo: []string{"."},
-			TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: []*networking.TrafficPolicy_PortTrafficPolicy{
-				{Port: &networking.PortSelector{Number: uint32(e.port)}, Tls: tls},
-			}},
-		},
-	}, render.Same, e.grants...)
 }
 
 // gateways returns how many gateways the endpoints need.

@@ -86,13 +86,18 @@ func TestScenario(t *testing.T) {
 func TestGenerated(t *testing.T) {
 	r := renderer(t)
 	rapid.Check(t, func(t *rapid.T) {
-		policies := gen.Policies().Draw(t, "policies")
+		w := gen.Worlds("c1", 4).Draw(t, "world")
+		policies := w.Policies
+		var inventory *identity.Inventory // unknown every other time
+		if rapid.Bool().Draw(t, "inventory") {
+			inventory = w.Inventory
+		}
 		render := func() ([]render.Object, string) {
 			engine, err := policy.Compile(policies, policy.At(gen.Now))
 			if err != nil {
 				t.Fatal(err)
 			}
-			result, err := render.Render(render.NewPlan(engine, "c1"), render.Stack{r})
+			result, err := render.Render(render.NewPlan(engine, "c1", render.WithInventory(inventory)), render.Stack{r})
 			if wide := (*render.WideningError)(nil); errors.As(err, &wide) {
 				return nil, err.Error()
 			}
@@ -187,6 +192,11 @@ func checkLimits(t fataler, objects []render.Object) {
 			if !slices.Contains(spec.ExportTo, "*") && !slices.Contains(spec.ExportTo, "istio-egress") {
 				t.Fatalf("%s is hidden from the gateway", o.Name)
 			}
+		case *networking.DestinationRule:
+			if names["rule for "+spec.Host] {
+				t.Fatalf("two DestinationRules for %s: Istio reads one", spec.Host)
+			}
+			names["rule for "+spec.Host] = true
 		case *security.AuthorizationPolicy:
 			for _, r := range spec.Rules {
 				if len(r.From) == 0 || len(r.To) == 0 || len(spec.TargetRefs) == 0 {

@@ -11,6 +11,18 @@ import (
 	"github.com/egresskit/egress/render"
 )
 
+// unsayable returns why a set of sources can't be said, and the feature that it takes; why is empty for one that can.
+func (b *builder) unsayable(s render.SourceSet) (lost render.Feature, why string) {
+	switch from, why := b.peers(s); {
+	case why != "":
+		return render.SourceAccountGlob, why
+	case len(from) == 0:
+		// A rule without sources would be one for every source.
+		return render.SourceAccounts, "no service account that is known is among its sources"
+	}
+	return "", ""
+}
+
 // peers says a set of sources as the sources of one AuthorizationPolicy rule, any of which may match. Why tells what can't be said.
 func (b *builder) peers(s render.SourceSet) (from []*security.Rule_From, why string) {
 	var notPrincipals, notNamespaces []string
