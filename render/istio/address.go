@@ -26,7 +26,6 @@ func (b *builder) emitAddresses(classes []render.AddressClass) error {
 			return err
 		}
 		whole, part, spelled := who.wholly(b.cluster)
-		b.spelled = b.spelled || spelled
 		why := "no namespace is known that it selects"
 		said := map[*render.Grant]bool{}
 		if texts := addressTexts(c.Addresses); len(texts) == 0 {
@@ -40,6 +39,9 @@ func (b *builder) emitAddresses(classes []render.AddressClass) error {
 			if !said[g] {
 				b.out.Skip(g, render.TCPByAddress, why)
 			}
+		}
+		if spelled {
+			b.spell(c.Grants, anyNamespace, render.TCPByAddress)
 		}
 	}
 	return nil

@@ -50,6 +50,9 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 			}
 			rules = append(rules, rule...)
 			grants = append(grants, c.Grants...)
+			if slices.ContainsFunc(c.who.any, needsSpelling) {
+				b.spell(c.Grants, needsSpelling, render.SourceAccountGlob)
+			}
 		}
 	}
 	for i := 0; len(rules) > 0; i++ {
@@ -65,9 +68,7 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 
 // rule returns the access rules for a class, or why there are none.
 func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why string) {
-	wanted, exact := spellOut(c.who.any, b.cluster.namespaces)
-	b.spelled = b.spelled || !exact
-	principals, unsaid := b.certs.principals(wanted)
+	principals, unsaid := b.certs.principals(spellOut(c.who.any, b.cluster.namespaces))
 	// What is excluded is never spelled out: later namespaces would be let in.
 	except, unsaidExcept := b.certs.principals(c.who.except)
 	switch {

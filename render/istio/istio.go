@@ -182,6 +182,16 @@ func (b *builder) nameClasses(classes []render.NameClass, kind string) ([]*nameC
 	return out, nil
 }
 
+// spell notes that grants hold for the namespaces that are known. Without an inventory this is a loss: there will be others.
+func (b *builder) spell(grants []*render.Grant, needs func(accountSelector) bool, lost render.Feature) {
+	b.spelled = true
+	for _, g := range grants {
+		if !b.cluster.complete && slices.ContainsFunc(g.Source.Accounts, needs) {
+			b.out.Skip(g, lost, "Istio cannot say its namespaces but by name, and without an inventory those that no policy names are left out")
+		}
+	}
+}
+
 // byPort returns the classes of each port, in order.
 func byPort(classes []*nameClass) [][]*nameClass {
 	var out [][]*nameClass

@@ -126,25 +126,31 @@ func suffixPrincipal(a accountSelector) (p string, ok bool) {
 	return "*/sa/" + a.ServiceAccount, !isGlob(a.ServiceAccount)
 }
 
-// spellOut returns a with the namespaces that it asks for by glob, or all namespaces, replaced by known ones, where AuthorizationPolicy
-// cannot say it otherwise. exact reports whether nothing had to be spelled out: what was will not take in later namespaces.
-func spellOut(as []accountSelector, namespaces []string) (out []accountSelector, exact bool) {
-	exact = true
+// needsSpelling reports whether AuthorizationPolicy cannot say the namespaces that a asks for, by glob or all of them, but one by one.
+func needsSpelling(a accountSelector) bool {
+	_, said := principal("", a)
+	_, saidBySuffix := suffixPrincipal(a)
+	return !said && !saidBySuffix && anyNamespace(a)
+}
+
+// anyNamespace reports whether a asks for namespaces by glob, or for all.
+func anyNamespace(a accountSelector) bool { return a.Namespace == "" || isGlob(a.Namespace) }
+
+// spellOut returns the accounts with known namespaces in place of those that need spelling. What was spelled out does not take in later
+// namespaces.
+func spellOut(as []accountSelector, namespaces []string) (out []accountSelector) {
 	for _, a := range as {
-		_, said := principal("", a)
-		_, saidBySuffix := suffixPrincipal(a)
-		if said || saidBySuffix || a.Namespace != "" && !isGlob(a.Namespace) {
+		if !needsSpelling(a) {
 			out = append(out, a)
 			continue
 		}
-		exact = false
 		for _, ns := range namespaces {
 			if inNamespace(a, ns) {
 				out = append(out, accountSelector{Namespace: ns, ServiceAccount: a.ServiceAccount})
 			}
 		}
 	}
-	return out, exact
+	return out
 }
 
 // inNamespace reports whether a may choose accounts of a namespace.
@@ -220,9 +226,9 @@ func scopeOf(as []accountSelector, cluster known) scope {
 	var s scope
 	for _, a := range as {
 		switch {
-		case a.Namespace == "" || isGlob(a.Namespace) && !cluster.complete:
+		case a.Namespace == "", anyNamespace(a) && !cluster.complete:
 			return scope{all: true}
-		case isGlob(a.Namespace):
+		case anyNamespace(a):
 			for _, ns := range cluster.namespaces {
 				if inNamespace(a, ns) {
 					s.namespaces = append(s.namespaces, ns)
@@ -273,10 +279,10 @@ func (a accounts) wholly(cluster known) (whole, part scope, spelled bool) {
 	}
 	candidates := slices.Clone(cluster.namespaces)
 	for _, s := range a.any {
-		if s.Namespace != "" && !isGlob(s.Namespace) {
-			candidates = append(candidates, s.Namespace)
-		} else {
+		if anyNamespace(s) {
 			spelled = true
+		} else {
+			candidates = append(candidates, s.Namespace)
 		}
 	}
 	slices.Sort(candidates)
