@@ -76,3 +76,12 @@ func halves(p netip.Prefix) (low, high netip.Prefix) {
 	upper, _ := netip.AddrFromSlice(b)
 	return netip.PrefixFrom(p.Addr(), bits+1), netip.PrefixFrom(upper, bits+1)
 }
+
+// countCIDRs returns how many CIDRs blocks hold, exceptions included.
+func countCIDRs(blocks []netv1.IPBlock) int {
+	n := 0
+	for _, b := range blocks {
+		n += 1 + len(b.Except)
+	}
+	return n
+}

@@ -37,8 +37,8 @@ func TestIPBlocksAreExactAndSmall(t *testing.T) {
 		set := prefixes().Draw(t, "set")
 		blocks := ipBlocks(set)
 		checkBlocks(t, set, blocks)
-		if plain := len(set.Prefixes()); cidrs(blocks) > plain {
-			t.Fatalf("%d CIDRs for %d prefixes", cidrs(blocks), plain)
+		if plain := len(set.Prefixes()); countCIDRs(blocks) > plain {
+			t.Fatalf("%d CIDRs for %d prefixes", countCIDRs(blocks), plain)
 		}
 	})
 }
@@ -80,14 +80,6 @@ func strictPrefix(t fataler, s string) netip.Prefix {
 	return p
 }
 
-func cidrs(blocks []netv1.IPBlock) int {
-	n := 0
-	for _, b := range blocks {
-		n += 1 + len(b.Except)
-	}
-	return n
-}
-
 func TestIPBlocks(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -123,7 +115,7 @@ func TestIPBlocksStaySmall(t *testing.T) {
 	set := match.NewPrefixes(parsePrefixes([]string{"10.0.0.0/8"}), holes)
 	blocks := ipBlocks(set)
 	checkBlocks(t, set, blocks)
-	if got, plain := cidrs(blocks), len(set.Prefixes()); got > plain/4 {
+	if got, plain := countCIDRs(blocks), len(set.Prefixes()); got > plain/4 {
 		t.Errorf("%d CIDRs for %d prefixes", got, plain)
 	}
 	if i := slices.IndexFunc(blocks, func(b netv1.IPBlock) bool { return len(b.Except) > maxExcept }); i >= 0 {

@@ -102,6 +102,7 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 		s.allow(class)
 	}
 	s.baseline(slices.Concat(rest, s.unsaid(addressed)))
+	s.simplify()
 	s.emit(out)
 	s.assume(out)
 	return nil

@@ -94,6 +94,87 @@ func TestAlone(t *testing.T) {
 	t.Logf("%v", count)
 }
 
+// TestBehindGateways: in a stack with a layer that knows names, a pod that goes round that layer gets to the gateway if some pod of its namespace has a name
+// to reach, and to nothing outside but the addresses that the model allows it. Pods with a name to reach get to the gateway.
+func TestBehindGateways(t *testing.T) {
+	filter, err := networkpolicy.New(networkpolicy.DefaultProfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		w := gen.Worlds(cluster, 6).Draw(t, "world")
+		var options []render.PlanOption
+		if rapid.Bool().Draw(t, "told") {
+			options = append(options, render.WithInventory(w.Inventory))
+		}
+		plan := render.NewPlan(w.Engine, cluster, options...)
+		result, err := render.Render(plan, render.Stack{filter, mesh{}})
+		if wide := (*render.WideningError)(nil); errors.As(err, &wide) {
+			count["refused"]++
+			return
+		} else if err != nil {
+			t.Fatalf("render: %v", err)
+		}
+		objects := slices.DeleteFunc(result.Objects, func(o render.Object) bool { return o.Kind != "NetworkPolicy" })
+		checkStructure(t, objects)
+		var named []*render.Grant // in the stack
+		for _, layer := range result.Layers {
+			if layer.Target != networkpolicy.Target {
+				continue
+			}
+			for g := range plan.Grants() {
+				if len(g.To.Hosts) > 0 && slices.Contains(layer.Admits, g.ID) {
+					named = append(named, g)
+				}
+			}
+		}
+		for _, source := range w.Pods {
+			if !slices.Contains(plan.Namespaces(), source.Namespace) {
+				continue
+			}
+			from := pod{source.Namespace, source.Labels}
+			may := slices.ContainsFunc(named, func(g *render.Grant) bool { return g.Source.Selector.Matches(source) })
+			maybe := slices.ContainsFunc(named, func(g *render.Grant) bool { return !g.Source.Selector.InNamespace(source.Namespace).IsZero() })
+			passed := passes(t, objects, packet{from: from, to: &gateway, port: 8443})
+			switch {
+			case may && !passed:
+				t.Fatalf("%v has a name to reach and does not get to the gateway\n%s", from, yamlOf(objects))
+			case passed && !maybe:
+				t.Fatalf("%v gets to the gateway, and no pod of its namespace has a name to reach\n%s", from, yamlOf(objects))
+			case passed:
+				count["admitted"]++
+			default:
+				count["shut"]++
+			}
+			if passes(t, objects, packet{from: from, to: &gateway, port: 15000}) {
+				t.Fatalf("%v gets to the gateway's administration", from)
+			}
+		}
+		for range 20 {
+			source, access := drawByAddress(t, w)
+			if !access.Address.IsValid() || !slices.Contains(plan.Namespaces(), source.Namespace) {
+				continue
+			}
+			decision := w.Engine.Decide(policy.Request{Source: source, Access: access})
+			if passes(t, objects, toPacket(source, access)) && !decision.Allowed && decision.Reason != policy.InvalidRequest {
+				t.Fatalf("%v passes and is denied: %+v\n%s", toPacket(source, access), decision, yamlOf(objects))
+			}
+			if passes(t, objects, packet{from: gateway, address: metadata, udp: access.Protocol == policy.UDP, port: access.Port}) && decision.Reason != policy.InvalidRequest && !w.Engine.Decide(policy.Request{
+				Source: identity.Workload{Cluster: cluster, Namespace: gateway.namespace, Labels: gateway.labels}, Access: policy.Access{Protocol: access.Protocol, Port: access.Port, Address: metadata},
+			}).Allowed {
+				t.Fatalf("the gateway gets to the metadata service on port %d\n%s", access.Port, yamlOf(objects))
+			}
+		}
+	})
+	for _, kind := range []string{"admitted", "shut"} {
+		if count[kind] == 0 {
+			t.Errorf("nobody was %s: %v", kind, count)
+		}
+	}
+	t.Logf("%v", count)
+}
+
 // drawByAddress draws who asks for what: mostly something that a rule by address says, for a pod that it selects.
 func drawByAddress(t *rapid.T, w gen.World) (identity.Workload, policy.Access) {
 	pods := w.Pods

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -40,6 +41,10 @@ func (t traffic) union(u traffic) traffic {
 		return traffic{all: true}
 	}
 	return traffic{tcp: t.tcp.Union(u.tcp), udp: t.udp.Union(u.udp)}
+}
+
+func (t traffic) covers(u traffic) bool {
+	return t.all || !u.all && t.tcp.Covers(u.tcp) && t.udp.Covers(u.udp)
 }
 
 // compare orders by ports, all traffic last.
@@ -114,6 +119,20 @@ func (s *ruleSet) addPods(to []netv1.NetworkPolicyPeer, key string, t traffic) {
 	s.pods[key] = podRule{to, t.union(s.pods[key].traffic)}
 }
 
+// byFamily returns the rules by address in order, those of IPv4 apart from those of IPv6.
+func (s *ruleSet) byFamily() (families [2][]addressRule) {
+	v4 := match.NewPrefixes([]netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)}, nil)
+	for _, key := range sortedKeys(s.addresses) {
+		rule := s.addresses[key]
+		for i, to := range [...]match.Prefixes{rule.to.Intersect(v4), rule.to.Subtract(v4)} {
+			if !to.IsEmpty() {
+				families[i] = append(families[i], addressRule{to, rule.traffic})
+			}
+		}
+	}
+	return families
+}
+
 // addPeer adds an exemption's peer.
 func (s *ruleSet) addPeer(p *render.Peer) error {
 	ports := p.Ports
@@ -177,6 +196,53 @@ func namespacesExcept(names []string) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: identity.NamespaceNameLabel, Operator: metav1.LabelSelectorOpNotIn, Values: names},
 	}}
+}
+
+// maxSimplified bounds the work of comparing rules with each other.
+const maxSimplified = 256
+
+// simplify lets rules by address say more than they have to where that takes fewer CIDRs: what the same pods may reach anyway, by other rules of
+// the set or by those of others, which select the same pods too. Then it drops rules that another one holds. Together the sets say the same as before.
+//
+// This closes the holes that networks have where someone else may reach a part of them too.
+func (s *ruleSet) simplify(others []*ruleSet) {
+	if len(s.addresses) > maxSimplified {
+		return
+	}
+	families, around := s.byFamily(), s.byFamily()
+	for _, o := range others {
+		for i, rules := range o.byFamily() {
+			around[i] = append(around[i], rules...)
+		}
+	}
+	s.addresses = nil
+	for i := range families {
+		var wider ruleSet
+		for _, rule := range families[i] {
+			anyway := reach(around[i], rule.traffic, false).Union(rule.to)
+			if countCIDRs(ipBlocks(anyway)) < countCIDRs(ipBlocks(rule.to)) {
+				rule.to = anyway
+			}
+			wider.addAddresses(rule.to, rule.traffic)
+		}
+		rules := wider.byFamily()[i]
+		for _, rule := range rules {
+			if !reach(rules, rule.traffic, true).Covers(rule.to) {
+				s.addAddresses(rule.to, rule.traffic)
+			}
+		}
+	}
+}
+
+// reach returns the addresses that rules open to all of some traffic; to more than that, if beyond.
+func reach(rules []addressRule, t traffic, beyond bool) match.Prefixes {
+	var all match.Prefixes
+	for _, r := range rules {
+		if r.covers(t) && !(beyond && t.covers(r.traffic)) {
+			all = all.Union(r.to)
+		}
+	}
+	return all
 }
 
 // blockRule is addresses that share their ports.
@@ -250,10 +316,8 @@ func parts(rules []blockRule, limit int) []part { return split("", rules, limit)
 func split(name string, rules []blockRule, limit int) []part {
 	n, blocks := 0, 0
 	for _, r := range rules {
-		for _, b := range r.blocks {
-			n += 1 + len(b.Except)
-			blocks++
-		}
+		n += countCIDRs(r.blocks)
+		blocks += len(r.blocks)
 	}
 	if n <= limit || blocks < 2 || len(name) == 32 {
 		return []part{{name, rules}}

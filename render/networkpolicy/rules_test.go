@@ -30,28 +30,35 @@ var portSets = rapid.Custom(func(t *rapid.T) match.Ports {
 	return ports
 })
 
+// added is a rule by address.
+type added struct {
+	to       match.Prefixes
+	protocol policy.Protocol
+	ports    match.Ports
+}
+
+var additions = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) added {
+	return added{prefixes().Draw(t, "to"), rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.UDP, policy.TLS}).Draw(t, "protocol"), portSets.Draw(t, "ports")}
+}), 0, 4)
+
+func setOf(rules []added) *ruleSet {
+	var set ruleSet
+	for _, r := range rules {
+		set.addAddresses(r.to, trafficOf(r.protocol, r.ports))
+	}
+	return &set
+}
+
 // TestAddressRulesAddUpExactly: merging rules pairs no address with a port that was not added with it, loses none, and does not depend on order, whatever
 // the number of parts.
 func TestAddressRulesAddUpExactly(t *testing.T) {
-	type added struct {
-		to       match.Prefixes
-		protocol policy.Protocol
-		ports    match.Ports
-	}
-	additions := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) added {
-		return added{prefixes().Draw(t, "to"), rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.UDP, policy.TLS}).Draw(t, "protocol"), portSets.Draw(t, "ports")}
-	}), 0, 4)
 	rapid.Check(t, func(t *rapid.T) {
 		rules := additions.Draw(t, "rules")
 		limit := rapid.IntRange(1, 20).Draw(t, "limit")
 		text := func(rules []added) (string, []netv1.NetworkPolicyEgressRule) {
-			var set ruleSet
-			for _, r := range rules {
-				set.addAddresses(r.to, trafficOf(r.protocol, r.ports))
-			}
 			var all []netv1.NetworkPolicyEgressRule
 			out := ""
-			for _, p := range parts(set.blockRules(), limit) {
+			for _, p := range parts(setOf(rules).blockRules(), limit) {
 				egress := egressOf(p.rules)
 				all = append(all, egress...)
 				data, err := yaml.Marshal(egress)
@@ -64,9 +71,7 @@ func TestAddressRulesAddUpExactly(t *testing.T) {
 		}
 		got, egress := text(rules)
 		for range 60 {
-			address := netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, "byte")})
-			port := rapid.Uint16Range(1, 20).Draw(t, "port")
-			udp := rapid.Bool().Draw(t, "UDP")
+			address, port, udp := drawPacket(t)
 			want := slices.ContainsFunc(rules, func(a added) bool {
 				return a.to.Contains(address) && a.ports.Contains(port) && udp == (a.protocol == policy.UDP)
 			})
@@ -79,6 +84,51 @@ func TestAddressRulesAddUpExactly(t *testing.T) {
 			t.Fatalf("order matters:\n%s", cmp.Diff(got, again))
 		}
 	})
+}
+
+// TestSimplifyKeepsTheUnion: two sets that select the same pods say the same together as before, and the one that is simplified takes no more CIDRs.
+func TestSimplifyKeepsTheUnion(t *testing.T) {
+	smaller := false
+	rapid.Check(t, func(t *rapid.T) {
+		mine, others := additions.Draw(t, "mine"), additions.Draw(t, "others")
+		set, other := setOf(mine), setOf(others)
+		before := set.blockRules()
+		set.simplify([]*ruleSet{other})
+		after := set.blockRules()
+		if countRules(after) > countRules(before) {
+			t.Fatalf("%d CIDRs, %d before:\n%v\n%v", countRules(after), countRules(before), before, after)
+		}
+		smaller = smaller || countRules(after) < countRules(before)
+		rest := egressOf(other.blockRules())
+		for range 60 {
+			address, port, udp := drawPacket(t)
+			want := reaches(t, append(egressOf(before), rest...), address, port, udp)
+			if got := reaches(t, append(egressOf(after), rest...), address, port, udp); got != want {
+				t.Fatalf("%v port %d, UDP %t: %t, was %t:\n%v\n%v", address, port, udp, got, want, before, after)
+			}
+		}
+	})
+	if !smaller {
+		t.Error("nothing became smaller")
+	}
+}
+
+func countRules(rules []blockRule) int {
+	n := 0
+	for _, r := range rules {
+		n += countCIDRs(r.blocks)
+	}
+	return n
+}
+
+// drawPacket draws an address and port near those that prefixes and portSets draw.
+func drawPacket(t *rapid.T) (netip.Addr, uint16, bool) {
+	last := rapid.Byte().Draw(t, "byte")
+	address := netip.AddrFrom4([4]byte{10, 0, 0, last})
+	if rapid.IntRange(0, 3).Draw(t, "IPv6") == 0 {
+		address = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: last})
+	}
+	return address, rapid.Uint16Range(1, 20).Draw(t, "port"), rapid.Bool().Draw(t, "UDP")
 }
 
 // reaches reads rules to addresses as the API says.

@@ -65,7 +65,7 @@ func newSheet(r *Renderer, p *render.Plan) *sheet {
 
 // draft returns the object of a role for some pods, and notes the grants that it covers.
 func (s *sheet) draft(role string, pods identity.PodSelector, covers ...*render.Grant) *draft {
-	key := role + " " + pods.String()
+	key := draftKey(role, pods)
 	d := s.drafts[key]
 	if d == nil {
 		d = &draft{role: role, pods: pods, covers: map[render.GrantID]*render.Grant{}}
@@ -77,6 +77,8 @@ func (s *sheet) draft(role string, pods identity.PodSelector, covers ...*render.
 	}
 	return d
 }
+
+func draftKey(role string, pods identity.PodSelector) string { return role + " " + pods.String() }
 
 func (s *sheet) lose(g *render.Grant, feature render.Feature, why string) {
 	s.losses[fmt.Sprintf("%s %s %s", g.ID, feature, why)] = loss{g, feature, why}
@@ -258,6 +260,21 @@ func (s *sheet) unsaid(grants []*render.Grant) []*render.Grant {
 func (s *sheet) baseline(covers []*render.Grant) {
 	for _, p := range s.whole(s.namespaces) {
 		s.draft(roleBaseline, p, covers...)
+	}
+}
+
+// simplify simplifies what pods are allowed by what all pods of their namespace are allowed. A namespace comes before its pods.
+func (s *sheet) simplify() {
+	for _, key := range sortedKeys(s.drafts) {
+		d := s.drafts[key]
+		if d.role != roleAllow {
+			continue
+		}
+		var others []*ruleSet
+		if whole := s.drafts[draftKey(roleAllow, identity.PodSelector{Namespace: d.pods.Namespace})]; whole != nil && whole != d {
+			others = append(others, &whole.rules)
+		}
+		d.rules.simplify(others)
 	}
 }
 
