@@ -15,7 +15,7 @@ import (
 // profile names them, namespaces that are not filtered, and for the gateways the outside on the ports of the names that they carry.
 func (r *Renderer) Exemptions(p *render.Plan) []render.Exemption {
 	gateways := r.gateways(p)
-	if tellGateways(gateways) != nil {
+	if len(p.Namespaces()) == 0 || tellGateways(gateways) != nil {
 		return nil // Render says so
 	}
 	e := exempter{profile: &r.profile, gateways: gateways, namespaces: namespaces(p, gateways), members: membersOf(p.Inventory(), r.profile.Mesh)}

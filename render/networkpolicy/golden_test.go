@@ -22,12 +22,12 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// mesh is a stand-in for a layer that knows names, and lets addresses pass.
-type mesh struct{}
+// mesh is a stand-in for a layer that knows names, and lets addresses pass: all of them or, if it looks inside, those where TLS and HTTP are spoken that may.
+type mesh struct{ looksInside bool }
 
 func (mesh) Target() string { return "mesh" }
 
-func (mesh) Features() render.Features {
+func (m mesh) Features() render.Features {
 	f := render.Features{}
 	for _, feature := range []render.Feature{
 		render.HostExact, render.HostSubdomains, render.HostGlob, render.TLSByName, render.HTTPByName, render.HTTPMethods, render.HTTPPaths,
@@ -36,8 +36,11 @@ func (mesh) Features() render.Features {
 	} {
 		f[feature] = render.Same
 	}
-	for _, feature := range []render.Feature{render.TCPByAddress, render.UDPByAddress} {
+	for _, feature := range []render.Feature{render.TCPByAddress, render.UDPByAddress, render.TLSByAddress, render.HTTPByAddress} {
 		f[feature] = render.Wider
+	}
+	if m.looksInside {
+		f[render.TLSByAddress], f[render.HTTPByAddress] = render.Same, render.Same
 	}
 	return f
 }
@@ -49,9 +52,12 @@ func (mesh) Gateways(*render.Plan) []render.Gateway {
 func (mesh) Render(p *render.Plan, out *render.Emitter) error {
 	for g := range p.Grants() {
 		fidelity := render.Same
-		if g.Admit {
+		switch {
+		case g.Admit:
 			fidelity = render.Wider
-		} else {
+		case g.Kind == render.AllowGrant && len(g.To.Hosts) == 0:
+			out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod goes round its sidecar"})
+		default:
 			out.Assure(g, render.Assurance{EnforcedAt: "gateway", Holds: render.WithPacketFilter, Why: "callers are known by certificate"})
 		}
 		out.Emit(render.Object{APIVersion: "v1", Kind: "Rule", Name: out.Name("rule", string(g.ID))}, fidelity, g)
@@ -112,7 +118,7 @@ func renderCase(t *testing.T, dir string) *render.Result {
 	}
 	stack := render.Stack{filter}
 	if !strings.HasSuffix(dir, "-alone") {
-		stack = append(stack, mesh{})
+		stack = append(stack, mesh{looksInside: true})
 	}
 	result, err := render.Render(render.NewPlan(engine, "", render.WithInventory(readInventory(t, filepath.Join(dir, "inventory.yaml")))), stack)
 	if err != nil {

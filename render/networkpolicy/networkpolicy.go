@@ -76,10 +76,8 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	if err := tellGateways(s.gateways); err != nil {
 		return err
 	}
-	if len(s.namespaces) == 0 {
-		for g := range p.Grants() {
-			out.Skip(g, render.Baseline, "no namespace is known, by the inventory, by the policies or as a gateway's")
-		}
+	if len(p.Namespaces()) == 0 {
+		skipAll(p, out)
 		return nil
 	}
 	var named, addressed, rest []*render.Grant
@@ -99,7 +97,9 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	}
 	s.admit(named)
 	for _, class := range p.AddressClasses() {
-		s.allow(class)
+		if err := s.allow(class); err != nil {
+			return err
+		}
 	}
 	s.baseline(slices.Concat(rest, s.unsaid(addressed)))
 	s.simplify()
@@ -107,3 +107,17 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	s.assume(out)
 	return nil
 }
+
+// skipAll says nothing of a plan for a cluster of which no namespace is known: NetworkPolicies have no way to speak of all.
+func skipAll(p *render.Plan, out *render.Emitter) {
+	for g := range p.Grants() {
+		switch g.Kind {
+		case render.AllowGrant:
+			out.Skip(g, render.SourceEveryone, noNamespace)
+		case render.BaselineGrant:
+			out.Skip(g, render.Baseline, noNamespace)
+		}
+	}
+}
+
+const noNamespace = "no namespace of the cluster is known: it takes an inventory, or policies that name namespaces"

@@ -1,7 +1,6 @@
 package networkpolicy
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,25 +83,29 @@ func (s *sheet) lose(g *render.Grant, feature render.Feature, why string) {
 	s.losses[fmt.Sprintf("%s %s %s", g.ID, feature, why)] = loss{g, feature, why}
 }
 
-// pods says a source by namespaces and labels.
-func (s *sheet) pods(source render.Source) (pods []identity.PodSelector, why string, ok bool) {
+// pods says a source by namespaces and labels, if they tell it.
+func (s *sheet) pods(source render.Source) (pods []identity.PodSelector, ok bool) {
 	if source.Selector.IsEverything() {
-		return s.whole(s.namespaces), "", true
+		return s.whole(s.namespaces), true
 	}
 	if !source.PodsOK {
-		return nil, source.PodsWhy, false
-	}
-	for _, p := range source.Pods {
-		if canonical, possible := p.With(); possible {
-			pods = append(pods, canonical)
-		}
+		return nil, false
 	}
 	for _, t := range source.Selector.Terms() {
 		if len(t.ServiceAccounts) > 0 {
 			s.byLabels[identity.MustSelector(t).String()] = true
 		}
 	}
-	return pods, "", true
+	return source.Pods, true
+}
+
+// mustPods says a source that this target was only given because labels tell it: see [Renderer.Refine].
+func (s *sheet) mustPods(source render.Source) ([]identity.PodSelector, error) {
+	pods, ok := s.pods(source)
+	if !ok {
+		return nil, fmt.Errorf("source %s is not told by pod labels: %s", source.Selector, source.PodsWhy)
+	}
+	return pods, nil
 }
 
 // around returns whole namespaces that hold all pods of a source.
@@ -120,9 +123,9 @@ func (s *sheet) whole(namespaces []string) []identity.PodSelector {
 
 // exempt opens what an exemption leaves open.
 func (s *sheet) exempt(g *render.Grant) error {
-	pods, why, ok := s.pods(g.Source)
-	if !ok {
-		return fmt.Errorf("exemption %s: %s", g.ID, why)
+	pods, err := s.mustPods(g.Source)
+	if err != nil {
+		return err
 	}
 	for _, p := range pods {
 		role := roleBaseline
@@ -142,7 +145,7 @@ func (s *sheet) admit(grants []*render.Grant) {
 	var all []identity.PodSelector
 	ways := map[render.GrantID][]identity.PodSelector{}
 	for _, g := range grants {
-		pods, _, ok := s.pods(g.Source)
+		pods, ok := s.pods(g.Source)
 		if !ok {
 			pods = s.around(g.Source)
 		}
@@ -176,75 +179,58 @@ func (s *sheet) openGateways(d *draft) {
 	}
 }
 
-// allow says a class by address: exactly where a packet filter can tell its protocol, and otherwise for another layer to look at. Sources that cannot be
-// said by pods are left out even where another layer knows them: to let their whole namespace out would leave nothing that holds.
-func (s *sheet) allow(c render.AddressClass) {
+// allow says a class by address: exactly where a packet filter can tell its protocol, and otherwise for another layer to look at.
+func (s *sheet) allow(c render.AddressClass) error {
 	role := roleAllow
 	if c.Protocol != policy.TCP && c.Protocol != policy.UDP {
 		role = roleAdmit
 	}
-	except, vague := s.exceptions(c.Sources.Except)
-	lost := map[string]string{}                     // why, by source
-	said := map[string]bool{}                       // sources
-	var all []identity.PodSelector                  // of every source
-	bySource := map[string][]identity.PodSelector{} // what is left of it
-	for _, source := range c.Sources.Any {
-		key := source.Selector.String()
-		pods, why, ok := s.pods(source)
-		if !ok {
-			lost[key] = why
-			continue
+	except := map[string][]identity.PodSelector{} // by namespace
+	for _, source := range c.Sources.Except {
+		pods, err := s.mustPods(source)
+		if err != nil {
+			return err
 		}
 		for _, p := range pods {
-			rest, fits := minus(p, except)
+			except[p.Namespace] = append(except[p.Namespace], p)
+		}
+	}
+	left := map[string][]identity.PodSelector{} // by source
+	var all []identity.PodSelector              // of every source
+	crowded := map[string]bool{}                // sources of which not all is said
+	for _, source := range c.Sources.Any {
+		pods, err := s.mustPods(source)
+		if err != nil {
+			return err
+		}
+		key := source.Selector.String()
+		left[key] = nil
+		for _, p := range pods {
+			rest, fits := minus(p, except[p.Namespace])
 			if !fits {
-				lost[key] = fmt.Sprintf("leaving out others takes more than %d selectors", maxSelectors)
-				continue
+				crowded[key] = true
 			}
-			if why, ok := vague[p.Namespace]; ok {
-				lost[key] = why
-			}
-			bySource[key] = append(bySource[key], rest...)
+			left[key] = append(left[key], rest...)
 			all = append(all, rest...)
 		}
-		said[key] = true
 	}
 	for _, p := range all {
 		s.draft(role, p).rules.addAddresses(c.Addresses, trafficOf(c.Protocol, c.Ports))
 	}
 	for _, g := range c.Grants {
 		key := g.Source.Selector.String()
-		pods, why := bySource[key], lost[key]
-		if !said[key] && why == "" {
-			// Another source of the class holds the grant's.
-			pods = all
-			for _, k := range sortedKeys(lost) {
-				why = cmp.Or(why, lost[k])
-			}
+		pods, own := left[key]
+		if !own {
+			pods = all // another source of the class holds the grant's
 		}
 		for _, p := range pods {
 			s.draft(role, p, g)
 		}
-		if why != "" {
-			s.lose(g, render.SourcePods, why)
+		if crowded[key] || !own && len(crowded) > 0 {
+			s.lose(g, render.SourcePods, fmt.Sprintf("leaving out the pods that are denied it takes more than %d selectors", maxSelectors))
 		}
 	}
-}
-
-// exceptions returns the pods to leave out. Where labels do not tell them, the whole namespace is left out: vague says why, by namespace.
-func (s *sheet) exceptions(sources []render.Source) (pods []identity.PodSelector, vague map[string]string) {
-	vague = map[string]string{}
-	for _, source := range sources {
-		some, why, ok := s.pods(source)
-		if !ok {
-			some = s.around(source)
-			for _, p := range some {
-				vague[p.Namespace] = cmp.Or(vague[p.Namespace], "some pods are denied it, and "+why)
-			}
-		}
-		pods = append(pods, some...)
-	}
-	return pods, vague
+	return nil
 }
 
 // unsaid returns the grants that are neither covered nor lost: those of which denies and boundaries leave nothing.
