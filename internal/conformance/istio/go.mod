@@ -2,7 +2,10 @@ module github.com/egresskit/egress/internal/conformance/istio
 
 go 1.26.0
 
-require istio.io/istio v0.0.0-20260916195427-190ae921b848
+require (
+	istio.io/istio v0.0.0-20260916195427-190ae921b848
+	pgregory.net/rapid v1.3.0
+)
 
 require (
 	github.com/blang/semver/v4 v4.0.0 // indirect
