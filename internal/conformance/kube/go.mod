@@ -12,7 +12,10 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/gobwas/glob v1.1.0 // indirect
+require (
+	github.com/gobwas/glob v1.1.0 // indirect
+	istio.io/api v1.31.1 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.2 // indirect
