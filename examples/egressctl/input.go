@@ -46,6 +46,14 @@ func (in *inputs) read(name string, limit int64) ([]byte, error) {
 
 // compile loads the policy files and compiles them. All mistakes of all files come back in one error.
 func (in *inputs) compile(names []string) (*policy.Engine, error) {
+	policies, err := in.load(names)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Compile(policies)
+}
+
+func (in *inputs) load(names []string) ([]*policy.Policy, error) {
 	files := make([]v1alpha1.File, len(names))
 	for i, name := range names {
 		files[i] = v1alpha1.Path(name)
@@ -57,11 +65,7 @@ func (in *inputs) compile(names []string) (*policy.Engine, error) {
 			files[i].Reader = r
 		}
 	}
-	policies, err := v1alpha1.Load(files...)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Compile(policies)
+	return v1alpha1.Load(files...)
 }
 
 // inventory loads a dump of the cluster; no name gives none.

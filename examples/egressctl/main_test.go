@@ -189,6 +189,30 @@ func TestExplainAndLint(t *testing.T) {
 	}
 }
 
+// TestFmt: the canonical form says the same, and is the canonical form of itself.
+func TestFmt(t *testing.T) {
+	_, first, stderr := egressctl(t, "", "fmt", policyFile)
+	if first == "" {
+		t.Fatal(stderr)
+	}
+	if _, second, _ := egressctl(t, first, "fmt", "-"); second != first {
+		t.Errorf("(-first +second)\n%s", cmp.Diff(first, second))
+	}
+	_, want, _ := egressctl(t, "", "decide", "--requests", requestsFile, policyFile)
+	if _, got, _ := egressctl(t, first, "decide", "--requests", requestsFile, "-"); got != want {
+		t.Errorf("(-before +after)\n%s", cmp.Diff(want, got))
+	}
+}
+
+// TestLintFindings: a finding has its position and code on standard error, and is no mistake.
+func TestLintFindings(t *testing.T) {
+	text := "apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: wide}\nspec:\n  cluster:\n    allow:\n    - hosts: [\"*.co.uk\"]\n"
+	status, out, stderr := egressctl(t, text, "lint", "-")
+	if status != exitDone || out != "" || !strings.Contains(stderr, "public-suffix") || !strings.HasPrefix(stderr, "<stdin>:7:") {
+		t.Errorf("status %d: %q %q", status, out, stderr)
+	}
+}
+
 // TestMethodsAndPaths: a rule with methods and paths holds requests that have them alone.
 func TestMethodsAndPaths(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "api.yaml")
