@@ -335,6 +335,7 @@ func (r *rendering) chooseTakers() {
 				first = lost
 			}
 		}
+		said = said || slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) })
 		if !said {
 			r.widen(Loss{Grant: d.taker, Target: r.targets(d.exact), Feature: first.feature, Why: d.why + first.why})
 		}

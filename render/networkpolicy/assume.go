@@ -39,6 +39,7 @@ func (s *sheet) assumeMesh(out *render.Emitter) {
 		gateways = append(gateways, fmt.Sprintf("%s on %s", g.pods, g.ports))
 	}
 	out.Assume("gateways", "only gateways that know their callers by certificate are the pods "+strings.Join(gateways, ", "))
+	out.Assume("unroutable", "names outside resolve to none of the networks that the profile keeps gateways from")
 	if len(s.members.closed) > 0 {
 		out.Assume("members", "no pod of these namespaces takes part in the mesh, and none gets to a gateway: "+strings.Join(s.members.closed, ", "))
 	}

@@ -111,7 +111,11 @@ func (e *exempter) unfiltered() {
 // upstream lets gateways out on the ports of the names that they carry, but not to addresses that are denied to everyone.
 func (e *exempter) upstream(p *render.Plan) {
 	var ports match.Ports
-	var denied []*render.Grant
+	unroutable := e.profile.Unroutable
+	if unroutable == nil {
+		unroutable = NotPublic()
+	}
+	outside := match.NewPrefixes([]netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}, unroutable)
 	for g := range p.Grants() {
 		switch {
 		case g.Kind == render.AllowGrant && g.Admit && len(g.To.Hosts) > 0:
@@ -120,53 +124,17 @@ func (e *exempter) upstream(p *render.Plan) {
 			} else {
 				ports = ports.Union(g.To.Ports)
 			}
-		case g.Kind == render.DenyGrant && g.Source.Selector.IsEverything() && g.To.Protocol.Contains(policy.TCP):
-			denied = append(denied, g)
+		case wards(g):
+			outside = outside.Subtract(g.To.Addresses)
 		}
 	}
-	unroutable := e.profile.Unroutable
-	if unroutable == nil {
-		unroutable = NotPublic()
+	if ports.IsEmpty() || outside.IsEmpty() {
+		return
 	}
-	everywhere := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	for _, a := range without(area{match.NewPrefixes(everywhere, unroutable), ports}, denied) {
-		for _, gateway := range podsOf(e.gateways) {
-			e.add(fmt.Sprintf("gateway %s to ports %s", gateway, a.ports), selectorOf([]identity.PodSelector{gateway}), "the gateway carries traffic by name",
-				render.Peer{Name: "outside", Addresses: a.addresses, Protocol: policy.TCP, Ports: a.ports})
-		}
+	for _, g := range e.gateways {
+		e.add(fmt.Sprintf("gateway %s to the outside", g.pods), selectorOf([]identity.PodSelector{g.pods}), "the gateway carries traffic by name",
+			render.Peer{Name: "outside", Addresses: outside, Protocol: policy.TCP, Ports: ports})
 	}
-}
-
-// area is addresses, each with all of the ports.
-type area struct {
-	addresses match.Prefixes
-	ports     match.Ports
-}
-
-// without returns what the denies leave of an area, as areas with disjoint ports in order of ports.
-func without(all area, denied []*render.Grant) []area {
-	areas := []area{all}
-	for _, d := range denied {
-		if d.To.Addresses.IsEmpty() {
-			continue
-		}
-		var next []area
-		for _, a := range areas {
-			in, out := a.ports.Intersect(d.To.Ports), a.ports.Subtract(d.To.Ports)
-			if d.To.Ports.IsEmpty() { // every port
-				in, out = a.ports, match.Ports{}
-			}
-			next = append(next, area{a.addresses.Subtract(d.To.Addresses), in}, area{a.addresses, out})
-		}
-		areas = next[:0]
-		for _, a := range next {
-			if !a.addresses.IsEmpty() && !a.ports.IsEmpty() {
-				areas = append(areas, a)
-			}
-		}
-	}
-	slices.SortFunc(areas, func(a, b area) int { return a.ports.Compare(b.ports) })
-	return slices.DeleteFunc(areas, func(a area) bool { return a.ports.IsEmpty() })
 }
 
 // withoutGateways returns the pods of a namespace that are no gateway's; tellGateways has seen that it can.

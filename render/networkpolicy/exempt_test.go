@@ -7,44 +7,12 @@ import (
 	"testing"
 
 	netv1 "k8s.io/api/networking/v1"
-	"pgregory.net/rapid"
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
-
-// TestWithoutIsExact: what is denied to everyone is left out of what gateways may reach, and nothing else.
-func TestWithoutIsExact(t *testing.T) {
-	denies := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *render.Grant {
-		g := &render.Grant{Kind: render.DenyGrant, To: policy.Destination{Addresses: prefixes().Draw(t, "denied addresses")}}
-		if rapid.Bool().Draw(t, "some ports") {
-			g.To.Ports = portSets.Draw(t, "denied ports")
-		}
-		return g
-	}), 0, 3)
-	rapid.Check(t, func(t *rapid.T) {
-		all := area{prefixes().Draw(t, "addresses"), portSets.Draw(t, "ports")}
-		denied := denies.Draw(t, "denies")
-		areas := without(all, denied)
-		for range 60 {
-			address, port, _ := drawPacket(t)
-			want := all.addresses.Contains(address) && all.ports.Contains(port) && !slices.ContainsFunc(denied, func(d *render.Grant) bool {
-				return d.To.Addresses.Contains(address) && (d.To.Ports.IsEmpty() || d.To.Ports.Contains(port))
-			})
-			n := 0
-			for _, a := range areas {
-				if a.addresses.Contains(address) && a.ports.Contains(port) {
-					n++
-				}
-			}
-			if want && n != 1 || !want && n != 0 {
-				t.Fatalf("%v port %d is in %d of %v", address, port, n, areas)
-			}
-		}
-	})
-}
 
 // TestWidest: selectors that others cover go, whatever their number; what is left selects the same pods.
 func TestWidest(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
 
@@ -65,4 +66,16 @@ func tellGateways(gateways []gateway) error {
 		}
 	}
 	return nil
+}
+
+// Wards reports whether gateways are kept from the addresses of a deny: see [render.Warden]. Whom a connection of a gateway is for cannot be told by
+// its packets, and neither can the port that was asked for where the gateway goes to another one; so the deny has to be for everyone, and for all ports.
+func (r *Renderer) Wards(p *render.Plan, deny *render.Grant, needs []render.Feature) bool {
+	return wards(deny) && slices.Equal(needs, []render.Feature{render.DenyAddressOnName}) && len(r.gateways(p)) > 0 && len(p.Namespaces()) > 0
+}
+
+// wards reports whether gateways can be kept from what a grant denies.
+func wards(g *render.Grant) bool {
+	return g.Kind == render.DenyGrant && g.Source.Selector.IsEverything() && len(g.To.Hosts) == 0 && len(g.To.Methods)+len(g.To.Paths) == 0 &&
+		g.To.Protocol.Contains(policy.TCP) && (g.To.Ports.IsEmpty() || g.To.Ports.Equal(match.AllPorts()))
 }

@@ -122,6 +122,7 @@ func TestOtherProfiles(t *testing.T) {
 		{"waypoint, a namespace that does not", packet{from: pod{"legacy", nil}, to: &waypoint, port: 15008}, shut},
 		{"HBONE to another pod", packet{from: reader, to: &joined, port: 15008}, open},
 		{"waypoint to the outside", packet{from: waypoint, address: cnn, port: 443}, open},
+		{"waypoint to what is denied to everyone", packet{from: waypoint, address: database, port: 443}, shut},
 		{"waypoint to the network of services", packet{from: waypoint, address: netip.MustParseAddr("10.96.0.1"), port: 443}, shut},
 	} {
 		e.check(t, "ambient")

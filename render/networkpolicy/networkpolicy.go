@@ -17,6 +17,7 @@ var _ interface {
 	render.Renderer
 	render.Exempter
 	render.Refiner
+	render.Warden
 } = (*Renderer)(nil)
 
 // New returns a renderer for a cluster as the profile has it, of which it keeps a copy. The error is a policy.Diagnostics with all that [Profile.Validate] finds.

@@ -212,6 +212,61 @@ func allowsPacket(e *policy.Engine, source identity.Workload, p packet) bool {
 	})
 }
 
+// TestWards: beside names, a deny of addresses is the gateways' packet filter's where it is for everyone and for all ports, and an error elsewhere.
+func TestWards(t *testing.T) {
+	filter, err := networkpolicy.New(networkpolicy.DefaultProfile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := match.NewPrefixes([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, nil)
+	for _, c := range []struct {
+		what   string
+		to     policy.Destination
+		some   bool // not everyone
+		warded bool
+	}{
+		{"everyone", policy.Destination{Addresses: network}, false, true},
+		{"everyone, TCP", policy.Destination{Addresses: network, Protocol: policy.TCP}, false, true},
+		{"everyone, TLS", policy.Destination{Addresses: network, Protocol: policy.TLS}, false, false},
+		{"everyone, a port", policy.Destination{Addresses: network, Ports: match.PortsOf(443)}, false, false},
+		{"some", policy.Destination{Addresses: network}, true, false},
+	} {
+		deny := policy.Section{Deny: []policy.Rule{{Name: "deny", To: c.to}}}
+		p := &policy.Policy{Name: "p", Cluster: policy.Section{Allow: []policy.Rule{
+			{Name: "name", To: policy.Destination{Hosts: []match.Pattern{match.MustParsePattern("www.foo.com")}, Protocol: policy.TLS}},
+		}}}
+		if c.some {
+			p.Sources = []policy.Source{{Name: "some", From: identity.MustSelector(identity.Term{Namespaces: []string{"shop"}}), Section: deny}}
+		} else {
+			p.Cluster.Deny = deny.Deny
+			p.Sources = []policy.Source{{Name: "some", From: identity.MustSelector(identity.Term{Namespaces: []string{"shop"}})}}
+		}
+		engine, err := policy.Compile([]*policy.Policy{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inventory, err := identity.NewInventory([]identity.Namespace{{Name: "shop"}}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := render.Render(render.NewPlan(engine, cluster, render.WithInventory(inventory)), render.Stack{filter, mesh{}})
+		if wide := (*render.WideningError)(nil); errors.As(err, &wide) == c.warded || !c.warded && wide == nil {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if !c.warded {
+			continue
+		}
+		for _, to := range []struct {
+			address string
+			want    bool
+		}{{"203.0.113.9", shut}, {"203.0.114.9", open}} {
+			if got := passes(t, result.Objects, packet{from: gateway, address: netip.MustParseAddr(to.address), port: 443}); got != to.want {
+				t.Errorf("%s: the gateway reaches %s: %t", c.what, to.address, got)
+			}
+		}
+	}
+}
+
 // TestNoNamespace: where no namespace is known there is no baseline, and nobody is told that there is.
 func TestNoNamespace(t *testing.T) {
 	engine, err := policy.Compile([]*policy.Policy{{Name: "p", Cluster: policy.Section{Allow: []policy.Rule{
