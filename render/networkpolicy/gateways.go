@@ -62,7 +62,8 @@ func namespaces(p *render.Plan, gateways []gateway) []string {
 func tellGateways(gateways []gateway) error {
 	for _, g := range gateways {
 		if _, ok := minus(identity.PodSelector{Namespace: g.pods.Namespace}, podsOf(gateways)); !ok {
-			return fmt.Errorf("telling gateways from the other pods of namespace %s takes more than %d selectors: name one label for each gateway, or one for all", g.pods.Namespace, maxSelectors)
+			return fmt.Errorf("telling gateways from the other pods of namespace %s takes more than %d selectors: name one label for each gateway, or one for all",
+				g.pods.Namespace, maxSelectors)
 		}
 	}
 	return nil

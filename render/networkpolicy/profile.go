@@ -19,7 +19,8 @@ import (
 )
 
 // A Profile is what the target assumes of the cluster. [DefaultProfile] is the usual one; a document decoded into it changes what it
-// names and keeps the rest. Ports are numbers, or ranges such as "8000-8100". The zero Profile is valid too: a packet filter alone, with everything closed but what policies allow by address.
+// names and keeps the rest. Ports are numbers, or ranges such as "8000-8100". The zero Profile is valid too: everything is closed but what
+// policies allow by address, and the gateways of the stack.
 type Profile struct {
 	// Gateways are the ways out for traffic by name. Pods reach them on their ports alone, and only pods that another layer of a stack
 	// allows a name. Nil: those of the stack's other layers; empty: none, so that names are not for this cluster's packet filter.
@@ -70,8 +71,8 @@ func (g *Gateway) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// NotPublic returns the networks that are no one's on the Internet: of nodes, pods and services, and of the metadata service with its credentials. They
-// are where a name leads a gateway to whose owner is after the inside of the cluster.
+// NotPublic returns the networks that are no one's on the Internet: of nodes, pods and services, and of the metadata service with its
+// credentials. They are where a name leads a gateway to whose owner is after the inside of the cluster.
 func NotPublic() []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range [...]string{
@@ -134,7 +135,8 @@ type DNS struct {
 type InCluster string
 
 const (
-	// Open leaves traffic to pods of the cluster open, gateways aside.
+	// Open leaves traffic to pods of the cluster open, gateways aside: who has to reach them otherwise, to collect metrics say, needs a
+	// NetworkPolicy for that.
 	Open InCluster = "open"
 	// Closed leaves it to other NetworkPolicies. With ambient mode, those have to open HBONE, TCP 15008.
 	Closed InCluster = "closed"
