@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/cilium"
 	"github.com/egresskit/egress/render/gatewayapi"
 	"github.com/egresskit/egress/render/istio"
 	"github.com/egresskit/egress/render/networkpolicy"
@@ -16,10 +17,11 @@ type profile struct {
 	Istio         istio.Profile         `json:"istio"`
 	GatewayAPI    gatewayapi.Profile    `json:"gatewayapi"`
 	NetworkPolicy networkpolicy.Profile `json:"networkpolicy"`
+	Cilium        cilium.Profile        `json:"cilium"`
 }
 
 func defaultProfile() profile {
-	return profile{istio.DefaultProfile(), gatewayapi.DefaultProfile(), networkpolicy.DefaultProfile()}
+	return profile{istio.DefaultProfile(), gatewayapi.DefaultProfile(), networkpolicy.DefaultProfile(), cilium.DefaultProfile()}
 }
 
 // targets are the targets by name, in the order in which they are told.
@@ -30,6 +32,7 @@ var targets = []struct {
 	{"istio", func(p profile) (render.Renderer, error) { return istio.New(p.Istio) }},
 	{"gatewayapi", func(p profile) (render.Renderer, error) { return gatewayapi.New(p.GatewayAPI) }},
 	{"networkpolicy", func(p profile) (render.Renderer, error) { return networkpolicy.New(p.NetworkPolicy) }},
+	{"cilium", func(p profile) (render.Renderer, error) { return cilium.New(p.Cilium) }},
 }
 
 func targetNames() []string {
