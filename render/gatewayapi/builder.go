@@ -13,12 +13,17 @@ import (
 )
 
 const (
-	// maxListeners is Gateway API's limit of listeners a Gateway (gateway_types.go, GatewaySpec.Listeners).
+	// maxListeners is Gateway API's limit of listeners a Gateway (gateway_types.go, GatewaySpec.Listeners) and a ListenerSet.
 	maxListeners = 64
+	// maxSets is how many ListenerSets add to a Gateway. Istio writes the access rules of all names of a gateway into the chain of each, so
+	// that its configuration grows with the square of the names: about 2 MB for a full gateway.
+	maxSets = 3
 	// firstTLSPort starts the block of gateway ports for TLS names, one a name: unprivileged and clear of Istio's own ports (15000 to 15090).
 	firstTLSPort = 10000
-	// tlsPorts is the size of the block of one Gateway; the rest of its listeners are for HTTP, one a destination port.
-	tlsPorts = 48
+	// ownPorts is how many listeners of a Gateway itself are for TLS names; the rest are for HTTP, one a destination port.
+	ownPorts = 48
+	// tlsPorts is the size of the block of one Gateway with its ListenerSets.
+	tlsPorts = ownPorts + maxSets*maxListeners
 )
 
 // endpoint is a name on one port that some sources may reach.
@@ -35,7 +40,30 @@ type endpoint struct {
 // slot is a port of a gateway.
 type slot struct {
 	gateway int
+	set     int // 0: of the Gateway itself; otherwise of its ListenerSet of that number
 	port    uint16
+}
+
+// newSlot returns the i-th slot for TLS names.
+func newSlot(i int) slot {
+	s := slot{gateway: i / tlsPorts, port: firstTLSPort + uint16(i%tlsPorts)}
+	if n := i % tlsPorts; n >= ownPorts {
+		s.set = 1 + (n-ownPorts)/maxListeners
+	}
+	return s
+}
+
+// slotsFor returns how many slots n TLS names are spread over: those of a Gateway, with its ListenerSets as far as they are needed; or of
+// several with all of theirs.
+func slotsFor(n int) int {
+	slots := ownPorts
+	for slots < min(n, tlsPorts) {
+		slots += maxListeners
+	}
+	if n > tlsPorts {
+		slots = (n + tlsPorts - 1) / tlsPorts * tlsPorts
+	}
+	return slots
 }
 
 // builder collects the endpoints of a plan and emits the objects for them.
@@ -63,8 +91,8 @@ func (b *builder) collect() {
 			why = fmt.Sprintf("port %d is taken by names of protocol TLS, and a sidecar's listener takes one protocol", c.Port)
 		case c.Port >= firstTLSPort && c.Port < firstTLSPort+tlsPorts || c.Port >= 15000 && c.Port <= 15090:
 			why = fmt.Sprintf("port %d is used by the gateway itself", c.Port)
-		case !listeners[c.Port] && len(listeners) == maxListeners-tlsPorts:
-			why = fmt.Sprintf("the gateway has room for %d HTTP ports", maxListeners-tlsPorts)
+		case !listeners[c.Port] && len(listeners) == maxListeners-ownPorts:
+			why = fmt.Sprintf("the gateway has room for %d HTTP ports", maxListeners-ownPorts)
 		default:
 			listeners[c.Port] = true
 		}
@@ -102,7 +130,7 @@ func (b *builder) add(c render.NameClass, why string) {
 }
 
 // allocate gives every TLS endpoint a port of its own on a gateway: the one that its name hashes to, or the next free one, so that adding a
-// name moves few others. There is a gateway for each tlsPorts names.
+// name moves few others.
 func (b *builder) allocate() {
 	n := 0
 	for _, e := range b.endpoints {
@@ -110,7 +138,7 @@ func (b *builder) allocate() {
 			n++
 		}
 	}
-	taken := make([]bool, (n+tlsPorts-1)/tlsPorts*tlsPorts)
+	taken := make([]bool, slotsFor(n))
 	for i := range b.endpoints {
 		e := &b.endpoints[i]
 		if e.protocol != policy.TLS {
@@ -123,7 +151,18 @@ func (b *builder) allocate() {
 			at = (at + 1) % len(taken)
 		}
 		taken[at] = true
-		e.slot = slot{at / tlsPorts, firstTLSPort + uint16(at%tlsPorts)}
+		e.slot = newSlot(at)
+	}
+	// A Gateway must have a listener itself. It has, but for names chosen against it: then one of them moves there.
+	own := map[int]bool{}
+	for _, e := range b.endpoints {
+		own[e.slot.gateway] = own[e.slot.gateway] || e.slot.set == 0
+	}
+	for i := range b.endpoints {
+		if e := &b.endpoints[i]; !own[e.slot.gateway] {
+			own[e.slot.gateway] = true
+			e.slot = newSlot(e.slot.gateway * tlsPorts)
+		}
 	}
 }
 
@@ -152,6 +191,11 @@ func (b *builder) gatewayName(i int) string {
 		return b.profile.Gateway
 	}
 	return fmt.Sprintf("%s-%d", b.profile.Gateway, i+1)
+}
+
+// setName returns the name of the ListenerSet of a slot.
+func (b *builder) setName(s slot) string {
+	return fmt.Sprintf("%s-listeners-%d", b.gatewayName(s.gateway), s.set)
 }
 
 // covering returns the grants that hold the pattern.

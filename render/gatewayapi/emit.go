@@ -101,7 +101,7 @@ func (b *builder) emitServiceEntry(ports []endpoint) {
 	var sets []render.SourceSet
 	var covers []*render.Grant
 	for _, e := range ports {
-		port := &networking.ServicePort{Number: uint32(e.port), Name: fmt.Sprintf("%s-%d", strings.ToLower(e.protocol.String()), e.port), Protocol: e.protocol.String()}
+		port := &networking.ServicePort{Number: uint32(e.port), Name: portName(e), Protocol: e.protocol.String()}
 		if e.origin != nil {
 			port.TargetPort = uint32(e.origin.Port)
 		}
@@ -111,6 +111,11 @@ func (b *builder) emitServiceEntry(ports []endpoint) {
 	}
 	entry.ExportTo = b.exportTo(sets...)
 	b.out.Emit(render.Object{APIVersion: istioNetworking, Kind: "ServiceEntry", Namespace: b.profile.Namespace, Name: entryName(ports[0].host), Spec: entry}, render.Same, covers...)
+}
+
+// portName returns the name of an endpoint's port in its ServiceEntry.
+func portName(e endpoint) string {
+	return fmt.Sprintf("%s-%d", strings.ToLower(e.protocol.String()), e.port)
 }
 
 // entryName returns the name of the ServiceEntry of a host.
@@ -137,6 +142,9 @@ func toHost(e endpoint) gateway.BackendRef {
 
 // atGateway refers to the listener of an endpoint.
 func (b *builder) atGateway(e endpoint) gateway.ParentReference {
+	if e.slot.set > 0 {
+		return gateway.ParentReference{Group: ptr(gateway.Group(gateway.GroupName)), Kind: ptr(gateway.Kind("ListenerSet")), Name: gateway.ObjectName(b.setName(e.slot)), SectionName: ptr(listenerName(e))}
+	}
 	return gateway.ParentReference{Name: gateway.ObjectName(b.gatewayName(e.slot.gateway)), SectionName: ptr(listenerName(e))}
 }
 
@@ -178,32 +186,66 @@ func (b *builder) emitRoute(kind, name string, spec any, e endpoint) {
 	b.out.Emit(render.Object{APIVersion: gatewayAPI, Kind: kind, Namespace: b.profile.Namespace, Name: name, Spec: spec}, render.Same, e.grants...)
 }
 
-// emitOriginations makes the gateway, and nobody else, speak TLS to names that applications ask for in plain HTTP. It is one rule a name,
-// since Istio reads the first rule for a host and no other.
+// emitOriginations makes the gateway speak TLS to names that applications ask for in plain HTTP. It is one object a name: a
+// BackendTLSPolicy where that can say it, and for client certificates a DestinationRule, of which Istio reads the first for a host and
+// no other.
 func (b *builder) emitOriginations() {
-	settings := map[string][]*networking.TrafficPolicy_PortTrafficPolicy{}
-	covers := map[string][]*render.Grant{}
-	for e := range b.of(policy.HTTP) {
-		if e.origin == nil {
-			continue
+	for rest := b.endpoints; len(rest) > 0; {
+		host := rest[0].host
+		var ports []endpoint
+		for ; len(rest) > 0 && rest[0].host == host; rest = rest[1:] {
+			if rest[0].origin != nil {
+				ports = append(ports, rest[0])
+			}
 		}
-		tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, Sni: e.host, SubjectAltNames: []string{e.host}}
+		mutual := func(e endpoint) bool { return e.origin.Mode == policy.MutualTLS }
+		switch {
+		case len(ports) == 0:
+		case slices.ContainsFunc(ports, mutual) || len(ports) > maxTargets:
+			b.emitDestinationRule(host, ports)
+		default:
+			b.emitBackendTLSPolicy(host, ports)
+		}
+	}
+}
+
+// maxTargets is Gateway API's limit of targets a BackendTLSPolicy (backendtlspolicy_types.go).
+const maxTargets = 16
+
+// emitBackendTLSPolicy originates TLS, verified by the authorities that the gateway's system trusts, on ports of a name.
+func (b *builder) emitBackendTLSPolicy(host string, ports []endpoint) {
+	spec := &gateway.BackendTLSPolicySpec{Validation: gateway.BackendTLSPolicyValidation{
+		WellKnownCACertificates: ptr(gateway.WellKnownCACertificatesSystem), Hostname: gateway.PreciseHostname(host),
+	}}
+	var covers []*render.Grant
+	for _, e := range ports {
+		spec.TargetRefs = append(spec.TargetRefs, gateway.LocalPolicyTargetReferenceWithSectionName{
+			LocalPolicyTargetReference: gateway.LocalPolicyTargetReference{Group: "networking.istio.io", Kind: "ServiceEntry", Name: gateway.ObjectName(entryName(host))},
+			SectionName:                ptr(gateway.SectionName(portName(e))),
+		})
+		covers = append(covers, e.grants...)
+	}
+	b.out.Emit(render.Object{
+		APIVersion: gatewayAPI, Kind: "BackendTLSPolicy", Namespace: b.profile.Namespace, Name: render.Name("originate-tls", host), Spec: spec,
+	}, render.Same, covers...)
+}
+
+// emitDestinationRule originates TLS on ports of a name, some of them with a client's certificate.
+func (b *builder) emitDestinationRule(host string, ports []endpoint) {
+	spec := &networking.DestinationRule{Host: host, ExportTo: []string{"."}, TrafficPolicy: &networking.TrafficPolicy{}}
+	var covers []*render.Grant
+	for _, e := range ports {
+		tls := &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, Sni: host, SubjectAltNames: []string{host}}
 		if e.origin.Mode == policy.MutualTLS {
 			tls.Mode, tls.CredentialName = networking.ClientTLSSettings_MUTUAL, e.origin.CredentialName
 		}
-		settings[e.host] = append(settings[e.host], &networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: uint32(e.port)}, Tls: tls})
-		covers[e.host] = append(covers[e.host], e.grants...)
+		spec.TrafficPolicy.PortLevelSettings = append(spec.TrafficPolicy.PortLevelSettings,
+			&networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: uint32(e.port)}, Tls: tls})
+		covers = append(covers, e.grants...)
 	}
-	for _, host := range slices.Sorted(maps.Keys(settings)) {
-		b.out.Emit(render.Object{
-			APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("originate-tls", host),
-			Spec: &networking.DestinationRule{
-				Host:          host,
-				ExportTo:      []string{"."},
-				TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: settings[host]},
-			},
-		}, render.Same, covers[host]...)
-	}
+	b.out.Emit(render.Object{
+		APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("originate-tls", host), Spec: spec,
+	}, render.Same, covers...)
 }
 
 // gateways returns how many gateways the endpoints need.
@@ -215,18 +257,19 @@ func (b *builder) gateways() int {
 	return n
 }
 
-// emitGateway emits a gateway and the rule that makes sidecars send their certificate to it.
+// emitGateway emits a gateway, the listeners that it has no room for, and the rule that makes sidecars send their certificate to it.
 func (b *builder) emitGateway(i int) {
 	terminate := &gateway.ListenerTLSConfig{Mode: ptr(gateway.TLSModeTerminate), Options: map[gateway.AnnotationKey]gateway.AnnotationValue{terminateMode: "ISTIO_MUTUAL"}}
-	var listeners []gateway.Listener
+	var listeners [maxSets + 1][]gateway.Listener // of the Gateway, and of its ListenerSets
 	var settings []*networking.TrafficPolicy_PortTrafficPolicy
-	var covers []*render.Grant
+	var covers [maxSets + 1][]*render.Grant
 	seen := map[uint16]bool{}
 	for _, e := range b.endpoints {
 		if e.slot.gateway != i {
 			continue
 		}
-		covers = append(covers, e.grants...)
+		set := e.slot.set
+		covers[set] = append(covers[set], e.grants...)
 		port := e.listenPort()
 		if seen[port] {
 			continue
@@ -238,23 +281,41 @@ func (b *builder) emitGateway(i int) {
 			l.Protocol, l.Hostname = gateway.TLSProtocolType, ptr(gateway.Hostname(e.host))
 			tls.Sni = e.host
 		}
-		listeners = append(listeners, l)
+		listeners[set] = append(listeners[set], l)
 		settings = append(settings, &networking.TrafficPolicy_PortTrafficPolicy{Port: &networking.PortSelector{Number: uint32(port)}, Tls: tls})
 	}
-	slices.SortFunc(listeners, func(a, b gateway.Listener) int { return cmp.Compare(a.Port, b.Port) })
+	for _, l := range listeners {
+		slices.SortFunc(l, func(a, b gateway.Listener) int { return cmp.Compare(a.Port, b.Port) })
+	}
 	slices.SortFunc(settings, func(a, b *networking.TrafficPolicy_PortTrafficPolicy) int {
 		return cmp.Compare(a.Port.Number, b.Port.Number)
 	})
 	name := b.gatewayName(i)
+	spec := &gateway.GatewaySpec{GatewayClassName: gateway.ObjectName(b.profile.GatewayClass), Listeners: listeners[0]}
+	for set := 1; set <= maxSets; set++ {
+		if len(listeners[set]) == 0 {
+			continue
+		}
+		spec.AllowedListeners = &gateway.AllowedListeners{Namespaces: &gateway.ListenerNamespaces{From: ptr(gateway.NamespacesFromSame)}}
+		entries := make([]gateway.ListenerEntry, len(listeners[set]))
+		for j, l := range listeners[set] {
+			entries[j] = gateway.ListenerEntry{Name: l.Name, Hostname: l.Hostname, Port: l.Port, Protocol: l.Protocol, TLS: l.TLS}
+		}
+		b.out.Emit(render.Object{
+			APIVersion: gatewayAPI, Kind: "ListenerSet", Namespace: b.profile.Namespace, Name: b.setName(slot{gateway: i, set: set}),
+			Spec: &gateway.ListenerSetSpec{ParentRef: gateway.ParentGatewayReference{Name: gateway.ObjectName(name)}, Listeners: entries},
+		}, render.Same, covers[set]...)
+	}
+	all := slices.Concat(covers[:]...)
 	b.out.Emit(render.Object{
 		APIVersion: gatewayAPI, Kind: "Gateway", Namespace: b.profile.Namespace, Name: name,
 		Annotations: map[string]string{serviceType: "ClusterIP"},
-		Spec:        &gateway.GatewaySpec{GatewayClassName: gateway.ObjectName(b.profile.GatewayClass), Listeners: listeners},
-	}, render.Same, covers...)
+		Spec:        spec,
+	}, render.Same, all...)
 	b.out.Emit(render.Object{
 		APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("to-gateway", name),
 		Spec: &networking.DestinationRule{Host: b.profile.service(name), TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: settings}},
-	}, render.Same, covers...)
+	}, render.Same, all...)
 }
 
 // emitPolicies emits who may reach what: one AuthorizationPolicy for each set of sources on each gateway. What none of them allows the

@@ -126,10 +126,17 @@ func TestGenerated(t *testing.T) {
 	})
 }
 
-// TestManyNames: more names than one Gateway has listeners for.
+// TestManyNames: more names than one Gateway has listeners for, and than it has ListenerSets for.
 func TestManyNames(t *testing.T) {
+	for n, want := range map[int][2]int{48: {1, 0}, 49: {1, 1}, 200: {1, 3}, 240: {1, 3}, 241: {2, 6}} {
+		manyNames(t, n, want[0], want[1])
+	}
+}
+
+func manyNames(t *testing.T, n, gateways, sets int) {
+	t.Helper()
 	var hosts []match.Pattern
-	for i := range 200 {
+	for i := range n {
 		hosts = append(hosts, match.MustParsePattern(fmt.Sprintf("h%d.example.com", i)))
 	}
 	p := &policy.Policy{Name: "many", Sources: []policy.Source{{
@@ -141,14 +148,12 @@ func TestManyNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLimits(t, result.Objects)
-	routes := 0
+	kinds := map[string]int{}
 	for _, o := range result.Objects {
-		if o.Kind == "TCPRoute" {
-			routes++
-		}
+		kinds[o.Kind]++
 	}
-	if routes != len(hosts) {
-		t.Errorf("%d ways out for %d names", routes, len(hosts))
+	if kinds["TCPRoute"] != n || kinds["Gateway"] != gateways || kinds["ListenerSet"] > sets || (sets == 0) != (kinds["ListenerSet"] == 0) {
+		t.Errorf("%d names: %v", n, kinds)
 	}
 }
 
@@ -179,6 +184,13 @@ func checkLimits(t fataler, objects []render.Object) {
 					t.Fatalf("%s has two listeners on port %d", o.Name, l.Port)
 				}
 				ports[l.Port] = true
+				listeners[o.Name+"/"+string(l.Name)] = true
+			}
+		case *gateway.ListenerSetSpec:
+			if len(spec.Listeners) > 64 {
+				t.Fatalf("%s has %d listeners", o.Name, len(spec.Listeners))
+			}
+			for _, l := range spec.Listeners {
 				listeners[o.Name+"/"+string(l.Name)] = true
 			}
 		case *networking.ServiceEntry:

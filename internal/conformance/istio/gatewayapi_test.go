@@ -305,3 +305,35 @@ func outerNames(objs []*objects.Object) map[uint16]string {
 	}
 	return out
 }
+
+// TestGatewayAPIManyNames has more names than a Gateway has listeners: the rest are in ListenerSets, and work no less.
+func TestGatewayAPIManyNames(t *testing.T) {
+	var hosts []match.Pattern
+	for i := range 120 {
+		hosts = append(hosts, match.MustParsePattern(fmt.Sprintf("h%d.example.com", i)))
+	}
+	a := identity.MustSelector(identity.Term{Namespaces: []string{"shop"}, ServiceAccounts: []string{"a"}})
+	m := renderMesh(t, []*policy.Policy{{Name: "many", Sources: []policy.Source{{
+		Name: "a", From: a, Section: policy.Section{Allow: []policy.Rule{{To: policy.Destination{Hosts: hosts, Protocol: policy.TLS}}}},
+	}}}}, render.Strict())
+	if !slices.ContainsFunc(m.objs, func(o *objects.Object) bool { return o.GetKind() == "ListenerSet" }) {
+		t.Fatal("no ListenerSet")
+	}
+	m.accepted(t)
+	m.attached(t)
+	mesh, err := pilot.NewMesh(m.world, m.objs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hosts {
+		for i, want := range []bool{true, false} {
+			got, err := mesh.Honest(i, outsideAt(443), sni(h.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Reached() != want || want && got.Host != h.String() {
+				t.Errorf("workload %d asks for %s: %v\n%v", i, h, got, got.Trace)
+			}
+		}
+	}
+}

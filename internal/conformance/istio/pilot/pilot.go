@@ -13,9 +13,11 @@ import (
 	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/config/schema/collections"
 	"istio.io/istio/pkg/config/schema/gatewayapi"
+	"istio.io/istio/pkg/config/schema/gvr"
 	"istio.io/istio/pkg/config/schema/resource"
 	_ "istio.io/istio/pkg/config/xds" // registers every Envoy type, so that configuration can be unpacked and printed
 	"istio.io/istio/pkg/kube"
+	"istio.io/istio/pkg/kube/kclient/clienttest"
 	"istio.io/istio/pkg/test"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -56,6 +58,11 @@ func Run(w *world.World, objs []*objects.Object, f func(*Pilot) error) error {
 	}
 	var result error
 	failed := test.Wrap(func(t test.Failer) {
+		// The fake API server has no resource definitions for these, and Pilot would wait for them.
+		options.KubeClientModifier = func(c kube.Client) {
+			clienttest.MakeCRD(t, c, gvr.ListenerSet)
+			clienttest.MakeCRD(t, c, gvr.BackendTLSPolicy)
+		}
 		result = f(&Pilot{w, xds.NewFakeDiscoveryServer(t, options)})
 	})
 	if failed != nil {
