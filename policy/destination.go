@@ -43,7 +43,7 @@ func (d Destination) canonical(effect Effect, store *storage) Destination {
 	slices.SortFunc(d.Hosts, match.Pattern.Compare)
 	d.Hosts = slices.CompactFunc(d.Hosts, match.Pattern.Equal)
 	d.Methods = sortedUnique(d.Methods, strings.Compare)
-	d.Paths = sortedUnique(d.Paths, func(a, b Path) int { return strings.Compare(a.text, b.text) })
+	d.Paths = sortedUnique(d.Paths, Path.Compare)
 	if effect == Allow && d.Ports.IsEmpty() {
 		d.Ports = defaultPorts(d.Protocol)
 	}

@@ -66,7 +66,7 @@ allowed by storefront/foo
            or a rule must deny it, or a boundary leave it out
 `},
 		{request("shop", "b", "x.y.foo.com"), `
-denied: no rule
+denied: no rule allows it
   request  shop/b to TLS x.y.foo.com port 443
   outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the host is x.y.foo.com, not *.baz.com
   nearest  storefront/foo (policy.yaml:15:7): allow TLS *.foo.com port 443 (the foo API, team-a); but the service account is b, not a
@@ -75,7 +75,7 @@ denied: no rule
            storefront/b-within (policy.yaml:36:7) must have it inside
 `},
 		{request("shop", "b", "service1.foo.com"), `
-denied by storefront/b-within
+denied: outside the boundary storefront/b-within
   request  shop/b to TLS service1.foo.com port 443
   matches  storefront/everyone (policy.yaml:9:7): allow TLS *.bar.com,service1.foo.com port 443
   outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the host is service1.foo.com, not *.baz.com
@@ -90,7 +90,7 @@ denied by storefront/no-admin
   change   storefront/no-admin (policy.yaml:18:7) must not deny it
 `},
 		{database, `
-denied: no rule
+denied: no rule allows it
   request  shop/b to TCP 203.0.113.9 port 5433
   outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the port is 5433, not 5432
   nearest  storefront/database (policy.yaml:32:7): allow TCP 203.0.113.0/24 port 5432; but the port is 5433, not 5432
@@ -98,7 +98,7 @@ denied: no rule
            storefront/b-within (policy.yaml:36:7) must have it inside
 `},
 		{request("news", "", "old.cnn.com"), `
-denied: no rule
+denied: no rule allows it
   request  news to TLS old.cnn.com port 443
   nearest  storefront/old (policy.yaml:46:7): allow TLS old.cnn.com port 443; but it expired on 2026-06-15
   nearest  storefront/cnn (policy.yaml:42:7): allow TLS edition.cnn.com port 443; but the host is old.cnn.com, not edition.cnn.com
@@ -106,7 +106,7 @@ denied: no rule
   change   a rule must allow it to news, as storefront/old (policy.yaml:46:7) nearly does
 `},
 		{plain, `
-denied: no rule
+denied: no rule allows it
   request  shop/a to HTTP edition.cnn.com port 80
   outside  storefront/a-within (policy.yaml:21:7): within TLS *.bar.com,*.baz.com,*.foo.com; but the host is edition.cnn.com, not *.bar.com,*.baz.com,*.foo.com, and the protocol is HTTP, not TLS
   nearest  storefront/cnn-plain (policy.yaml:44:7): allow HTTP edition.cnn.com port 80 originating Simple TLS to port 443; but the namespace is shop, not news
@@ -115,12 +115,12 @@ denied: no rule
            storefront/a-within (policy.yaml:21:7) must have it inside
 `},
 		{request("elsewhere", "x", "evilfoo.com"), `
-denied: no rule
+denied: no rule allows it
   request  elsewhere/x to TLS evilfoo.com port 443
   change   a rule must allow it to elsewhere/x
 `},
 		{nameless, `
-denied: invalid request
+denied: not a valid request
   request  shop/a to TLS port 443
   change   a valid request: a host or an address must be known
 `},

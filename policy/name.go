@@ -107,7 +107,8 @@ func (r *EffectiveRule) readable() string {
 	return r.Effect.String()
 }
 
-// deriveName returns a name of a readable part and ten characters of the hash of text.
+// deriveName returns a name of a readable part and ten characters of the hash of text. Names are what scripts and reviews refer to, so
+// both the texts that are hashed and the readable parts stay as they are.
 func deriveName(readable, text string) string {
 	const hashLen = 10 // 50 bits: a policy with 100,000 derived names has two alike once in 200,000 policies
 	sum := sha256.Sum256([]byte(text))
@@ -116,11 +117,9 @@ func deriveName(readable, text string) string {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
 			return r
-		case r == '*':
-			return 'x'
 		}
 		return '-'
-	}, readable)
+	}, strings.ReplaceAll(readable, "*", "any"))
 	if limit := maxName - hashLen - 1; len(readable) > limit {
 		readable = readable[:limit]
 	}

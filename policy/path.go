@@ -59,6 +59,9 @@ func MustParsePath(s string) Path {
 // String returns the text that ParsePath gives an equal Path for, and "" for the zero Path.
 func (p Path) String() string { return p.text }
 
+// Compare orders paths by text.
+func (p Path) Compare(o Path) int { return strings.Compare(p.text, o.text) }
+
 // IsPrefix reports whether p is everything below a path.
 func (p Path) IsPrefix() bool { return strings.HasSuffix(p.text, "*") }
 

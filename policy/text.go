@@ -73,16 +73,7 @@ func (d Decision) String() string {
 // String returns the explanation as text of a few lines, for people.
 func (x Explanation) String() string {
 	var b strings.Builder
-	verdict := "denied"
-	if x.Decision.Allowed {
-		verdict = "allowed"
-	}
-	if x.Decision.Rule != "" {
-		verdict += " by " + string(x.Decision.Rule)
-	} else {
-		verdict += ": " + x.Decision.Reason.String()
-	}
-	fmt.Fprintf(&b, "%s\n  request  %s to %s\n", verdict, describe(x.Request.Source), x.Request.Access)
+	fmt.Fprintf(&b, "%s\n  request  %s to %s\n", x.Decision, describe(x.Request.Source), x.Request.Access)
 	for _, f := range x.Matched {
 		fmt.Fprintf(&b, "  matches  %s\n", f)
 	}

@@ -1,0 +1,240 @@
+package policy_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/policy/v1alpha1"
+)
+
+// respelled returns policies that say the same in other words: shuffled, renamed, rules split by pattern, ports spelled out.
+func respelled(t *rapid.T, policies []*policy.Policy) []*policy.Policy {
+	out := shuffled(policies, rapid.Uint64().Draw(t, "seed"))
+	for i, p := range out {
+		p.Name = fmt.Sprint("other-", i)
+		sections := []*policy.Section{&p.Cluster}
+		for j := range p.Sources {
+			p.Sources[j].Name = fmt.Sprint("other-", j)
+			sections = append(sections, &p.Sources[j].Section)
+		}
+		for _, s := range sections {
+			s.Allow, s.Deny, s.Within = split(s.Allow), split(s.Deny), split(s.Within)
+		}
+	}
+	return out
+}
+
+func split(rules []policy.Rule) []policy.Rule {
+	var out []policy.Rule
+	for _, r := range rules {
+		r.Name, r.Reason, r.Owner = "", "in other words", "others"
+		if len(r.To.Hosts) == 0 {
+			out = append(out, r)
+		}
+		for _, p := range r.To.Hosts {
+			one := r
+			one.To.Hosts = []match.Pattern{p, p}
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+func TestFingerprintIsOfTheMeaning(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		policies := gen.Policies().Draw(t, "policies")
+		a := compile(t, policies)
+		if b := compile(t, respelled(t, policies)); !a.Equal(b) || a.Fingerprint() != b.Fingerprint() {
+			t.Fatalf("in other words it is another fingerprint:\n%q\n%q", texts(a), texts(b))
+		}
+		// Whatever has the same fingerprint allows the same.
+		other := gen.Policies().Draw(t, "other policies")
+		c := compile(t, other)
+		if a.Equal(c) != (a.Fingerprint() == c.Fingerprint()) {
+			t.Fatal("Equal and Fingerprint disagree")
+		}
+		r := gen.Request(policies).Draw(t, "request")
+		if a.Decide(r).Allowed != c.Decide(r).Allowed && a.Equal(c) {
+			t.Fatalf("%+v is allowed by one of two equal engines", r)
+		}
+	})
+}
+
+func TestFingerprintTellsMeaningsApart(t *testing.T) {
+	base := func() *policy.Policy { return with(func(*policy.Policy, *policy.Source, *policy.Rule) {}) }
+	seen := map[string]string{}
+	for name, change := range map[string]func(p *policy.Policy, s *policy.Source, r *policy.Rule){
+		"nothing":   func(p *policy.Policy, s *policy.Source, r *policy.Rule) {},
+		"source":    func(p *policy.Policy, s *policy.Source, r *policy.Rule) { s.From = account("shop", "b") },
+		"host":      func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.To = policy.MustHosts("*.foo.com").TLS() },
+		"protocol":  func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.To = r.To.TCP(443) },
+		"port":      func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.To = r.To.TLS(8443) },
+		"http":      func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.To = r.To.HTTP() },
+		"originate": func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.To = r.To.HTTP().Originating(443) },
+		"mutual": func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+			r.To = r.To.HTTP().OriginatingMutual(443, "c")
+		},
+		"method": func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+			r.To = r.To.HTTP()
+			r.To.Methods = []string{"GET"}
+		},
+		"deny":     func(p *policy.Policy, s *policy.Source, r *policy.Rule) { s.Allow, s.Deny = nil, s.Allow },
+		"within":   func(p *policy.Policy, s *policy.Source, r *policy.Rule) { s.Within = s.Allow },
+		"clusters": func(p *policy.Policy, s *policy.Source, r *policy.Rule) { p.Clusters = []string{"prod"} },
+		"expired":  func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.Expires = gen.Now },
+		"addresses": func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+			r.To = policy.MustAddresses("10.0.0.0/8").TCP(1)
+		},
+	} {
+		p := base()
+		change(p, &p.Sources[0], &p.Sources[0].Allow[0])
+		f := compile(t, []*policy.Policy{p}).Fingerprint()
+		if o, ok := seen[f]; ok {
+			t.Errorf("%s and %s have one fingerprint", name, o)
+		}
+		seen[f] = name
+	}
+	if none := (*policy.Engine)(nil).Fingerprint(); none != compile(t, nil).Fingerprint() || seen[none] != "expired" {
+		t.Errorf("nothing is %q, of %q", none, seen)
+	}
+}
+
+// Merging the parts of a policy gives what the policy says.
+func TestMergeIsTheWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := gen.Policy().Draw(t, "policy")
+		parts := []*policy.Policy{{}, {}}
+		for i := range parts {
+			*parts[i] = *p
+			parts[i].Cluster, parts[i].Sources = policy.Section{}, nil
+		}
+		deal := func(s policy.Section) [2]policy.Section {
+			var out [2]policy.Section
+			for _, r := range s.Allow {
+				n := rapid.IntRange(0, 1).Draw(t, "part")
+				out[n].Allow = append(out[n].Allow, r)
+			}
+			for _, r := range s.Deny {
+				n := rapid.IntRange(0, 1).Draw(t, "part")
+				out[n].Deny = append(out[n].Deny, r)
+			}
+			if s.Within != nil {
+				switch n := rapid.IntRange(0, 2).Draw(t, "part"); n {
+				case 2:
+					out[0].Within, out[1].Within = s.Within, s.Within
+				default:
+					out[n].Within = s.Within
+				}
+			}
+			return out
+		}
+		for i, s := range deal(p.Cluster) {
+			parts[i].Cluster = s
+		}
+		for _, source := range p.Sources {
+			for i, s := range deal(source.Section) {
+				parts[i].Sources = append(parts[i].Sources, policy.Source{Name: source.Name, From: source.From, Section: s})
+			}
+		}
+		for range 2 {
+			merged, err := policy.Merge(parts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, b := texts(compile(t, []*policy.Policy{p})), texts(compile(t, []*policy.Policy{merged})); !slices.Equal(a, b) {
+				t.Fatalf("the whole is\n%q\nmerged\n%q", a, b)
+			}
+			slices.Reverse(parts)
+		}
+	})
+}
+
+func TestMergeConflicts(t *testing.T) {
+	base := func() *policy.Policy {
+		p := with(func(*policy.Policy, *policy.Source, *policy.Rule) {})
+		p.Cluster.Within, p.Sources[0].Within = policy.Rules(policy.MustHosts("a.com")), policy.Rules(policy.MustHosts("a.com"))
+		return p
+	}
+	for field, change := range map[string]func(p *policy.Policy){
+		`policy "q"`:                        func(p *policy.Policy) { p.Name = "q" },
+		`policy "n/p"`:                      func(p *policy.Policy) { p.Namespace = "n" },
+		`policy "p"`:                        func(p *policy.Policy) { p.Clusters = []string{"c"} },
+		`policy "p".spec.sources[0].from`:   func(p *policy.Policy) { p.Sources[0].From = identity.Everything() },
+		`policy "p".spec.sources[0].within`: func(p *policy.Policy) { p.Sources[0].Within = policy.Rules(policy.MustHosts("b.com")) },
+		`policy "p".spec.cluster.within`:    func(p *policy.Policy) { p.Cluster.Within = policy.Rules(policy.MustHosts("b.com")) },
+	} {
+		p := base()
+		change(p)
+		_, err := policy.Merge(base(), nil, p)
+		var found policy.Diagnostics
+		if !errors.As(err, &found) || len(found) != 1 || found[0].Code != "merge-conflict" || found[0].Position.Field != field {
+			t.Errorf("at %s: %v", field, err)
+		}
+	}
+	if _, err := policy.Merge(base(), base()); err != nil {
+		t.Errorf("the same twice: %v", err)
+	}
+	if p, err := policy.Merge(); err != nil || p.Name != "" {
+		t.Errorf("nothing: %v %v", p, err)
+	}
+}
+
+// The constructors give what the document gives.
+func TestConstructorsSayWhatDocumentsSay(t *testing.T) {
+	const document = `
+apiVersion: egresskit.io/v1alpha1
+kind: EgressPolicy
+metadata: {name: storefront}
+spec:
+  cluster:
+    allow:
+    - hosts: [service1.foo.com, "*.bar.com"]
+  sources:
+  - name: checkout
+    from:
+    - {namespaces: [shop], serviceAccounts: [checkout]}
+    allow:
+    - {hosts: [api.stripe.com], ports: [8443, 443]}
+    - {hosts: [edition.cnn.com], protocol: HTTP, originateTLS: {port: 443, mode: Simple}}
+    - {hosts: [bank.example], protocol: HTTP, originateTLS: {port: 8443, mode: Mutual, credentialName: client}}
+    - {cidrs: [203.0.113.0/24], protocol: TCP, ports: [5432]}
+    - {hosts: [quic.example], protocol: UDP, ports: [443]}
+    deny:
+    - hosts: ["*.evil.example"]
+    within:
+    - hosts: ["*.stripe.com", edition.cnn.com]
+    - cidrs: [203.0.113.0/24]
+`
+	loaded, err := v1alpha1.Load(v1alpha1.File{Name: "policy.yaml", Reader: strings.NewReader(document)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := &policy.Policy{
+		Name:    "storefront",
+		Cluster: policy.Section{Allow: policy.Rules(policy.MustHosts("service1.foo.com", "*.bar.com").TLS())},
+		Sources: []policy.Source{{Name: "checkout", From: account("shop", "checkout"), Section: policy.Section{
+			Allow: policy.Rules(
+				policy.MustHosts("api.stripe.com").TLS(443, 8443),
+				policy.MustHosts("edition.cnn.com").HTTP().Originating(443),
+				policy.MustHosts("bank.example").HTTP().OriginatingMutual(8443, "client"),
+				policy.MustAddresses("203.0.113.0/24").TCP(5432),
+				policy.Hosts(match.MustParsePattern("quic.example")).UDP(443),
+			),
+			Deny:   policy.Rules(policy.MustHosts("*.evil.example")),
+			Within: policy.Rules(policy.MustHosts("*.stripe.com", "edition.cnn.com"), policy.MustAddresses("203.0.113.0/24")),
+		}}},
+	}
+	a, b := compile(t, loaded), compile(t, []*policy.Policy{built})
+	if !a.Equal(b) || !slices.Equal(texts(a), texts(b)) {
+		t.Errorf("the document says\n%s\nand Go says\n%s", strings.Join(texts(a), "\n"), strings.Join(texts(b), "\n"))
+	}
+}
