@@ -41,7 +41,7 @@ type steered struct {
 }
 
 // Limits of what sidecars are told. Up to maxListed names of one scope have a match each, which cannot clash with what others say about the
-// same name; more are listed in one match, at a hundredth of the size.
+// same name; more are listed in one match, at a hundredth of the size, where the gateway tells them apart by itself.
 const (
 	maxListed   = 512
 	namesABatch = 256
@@ -54,9 +54,9 @@ func (b *builder) emitClients() {
 		groups[n.to.String()] = append(groups[n.to.String()], n)
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		for i, batch := range batches(groups[key]) {
+		for i, batch := range deal(groups[key], func(n *steered) string { return n.name.String() }) {
 			if len(batch) > 0 {
-				b.emitClient(key, i, batch, len(groups[key]) <= maxListed)
+				b.emitClient(key, i, batch, !b.inside() || len(groups[key]) <= maxListed)
 			}
 		}
 	}
@@ -111,18 +111,19 @@ func (b *builder) steer() []*steered {
 	return out
 }
 
-// batches deals the names of a group by hash, so that a new name moves no other one. The number of batches is a power of two for the same reason.
-func batches(group []*steered) [][]*steered {
+// deal deals items into batches by the hash of their keys, so that a new one moves no other. The number of batches is a power of two for the
+// same reason. Batches may be empty.
+func deal[T any](items []T, key func(T) string) [][]T {
 	n := 1
-	for n*namesABatch < len(group) {
+	for n*namesABatch < len(items) {
 		n *= 2
 	}
-	out := make([][]*steered, n)
-	for _, s := range group {
+	out := make([][]T, n)
+	for _, item := range items {
 		h := fnv.New32a()
-		h.Write([]byte(s.name.String()))
+		h.Write([]byte(key(item)))
 		i := h.Sum32() % uint32(n)
-		out[i] = append(out[i], s)
+		out[i] = append(out[i], item)
 	}
 	return out
 }
@@ -193,7 +194,9 @@ func (b *builder) httpRoute(u use) *networking.HTTPRoute {
 
 // tlsRoutes returns the routes for names that are asked for by TLS on one port.
 func (b *builder) tlsRoutes(batch []*steered, u use, listEach bool) []*networking.TLSRoute {
-	to := []*networking.RouteDestination{{Destination: b.gatewayAt(tlsSubset(u.port), b.profile.Gateway.TLS)}}
+	to := func(subset string) []*networking.RouteDestination {
+		return []*networking.RouteDestination{{Destination: b.gatewayAt(subset, b.profile.Gateway.TLS)}}
+	}
 	var routes []*networking.TLSRoute
 	var all []string
 	for _, n := range batch {
@@ -202,13 +205,22 @@ func (b *builder) tlsRoutes(batch []*steered, u use, listEach bool) []*networkin
 		}
 		all = append(all, n.name.String())
 		routes = append(routes, &networking.TLSRoute{
-			Match: []*networking.TLSMatchAttributes{{Port: uint32(u.port), SniHosts: []string{n.name.String()}}}, Route: to,
+			Match: []*networking.TLSMatchAttributes{{Port: uint32(u.port), SniHosts: []string{n.name.String()}}},
+			Route: to(b.tlsSubset(n.name, u.port)),
 		})
 	}
 	if listEach {
 		return routes
 	}
-	return []*networking.TLSRoute{{Match: []*networking.TLSMatchAttributes{{Port: uint32(u.port), SniHosts: all}}, Route: to}}
+	return []*networking.TLSRoute{{Match: []*networking.TLSMatchAttributes{{Port: uint32(u.port), SniHosts: all}}, Route: to(tlsSubset(u.port))}}
+}
+
+// tlsSubset returns the subset of the gateway's service that a name asked for by TLS is sent to.
+func (b *builder) tlsSubset(name match.Pattern, port uint16) string {
+	if b.inside() {
+		return tlsSubset(port)
+	}
+	return b.nameLabel(name, port)
 }
 
 func (b *builder) gatewayAt(subset string, port Port) *networking.Destination {
@@ -218,20 +230,28 @@ func (b *builder) gatewayAt(subset string, port Port) *networking.Destination {
 // emitRoute says by which server name sidecars ask the gateway for what.
 func (b *builder) emitRoute() {
 	rule := &networking.DestinationRule{Host: b.profile.host()}
-	subset := func(name, marker string) {
-		rule.Subsets = append(rule.Subsets, &networking.Subset{Name: name, TrafficPolicy: &networking.TrafficPolicy{
-			Tls: &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_ISTIO_MUTUAL, Sni: marker},
-		}})
-	}
-	for _, classes := range byPort(b.tls) {
-		subset(tlsSubset(classes[0].Port), tlsMarker(classes[0].Port))
+	if b.inside() {
+		for _, classes := range byPort(b.tls) {
+			rule.Subsets = append(rule.Subsets, subset(tlsSubset(classes[0].Port), tlsMarker(classes[0].Port)))
+		}
+	} else {
+		b.emitOuterSubsets()
 	}
 	if len(b.http) > 0 {
-		subset(httpSubset, httpMarker)
+		rule.Subsets = append(rule.Subsets, subset(httpSubset, httpMarker))
+	}
+	if len(rule.Subsets) == 0 {
+		return
 	}
 	b.out.Emit(render.Object{
 		APIVersion: networkingV1, Kind: "DestinationRule", Namespace: b.profile.Gateway.Namespace, Name: b.out.Name("egress-gateway"), Spec: rule,
 	}, render.Same)
+}
+
+func subset(name, marker string) *networking.Subset {
+	return &networking.Subset{Name: name, TrafficPolicy: &networking.TrafficPolicy{
+		Tls: &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_ISTIO_MUTUAL, Sni: marker},
+	}}
 }
 
 // unique returns the grants in canonical order, each once.

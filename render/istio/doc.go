@@ -17,6 +17,10 @@
 //
 // Its size is linear in the names and in the classes, and a new name changes one chain.
 //
+// Where the profile permits no EnvoyFilter, or the proxies are older than 1.29.2, sidecars ask the gateway for a server name of each name's own,
+// below a domain of its class, and an access rule for each such domain takes the place of the chains. Wildcards are losses then, and since
+// the gateway does not see what the application's TLS asks for, the grants are advisory: see the assumption "shape".
+//
 // HTTP comes to a server of its own, where Istio's API can say all of it: a VirtualService and a ServiceEntry for each name, and an
 // AuthorizationPolicy by certificate and Host header. Since access rules know no most specific name, the names of other classes below a
 // wildcard are taken out one by one. The port of the destination travels in a header that the sidecar sets, the gateway checks along

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
 
@@ -139,13 +140,26 @@ func (b *builder) emitEnvoyFilter() error {
 	if f.err != nil || len(f.patches) == 0 {
 		return f.err
 	}
-	b.emit("networking.istio.io/v1alpha3", "EnvoyFilter", "egress-gateway", &networking.EnvoyFilter{
+	filter := &networking.EnvoyFilter{
 		WorkloadSelector: &networking.WorkloadSelector{Labels: b.profile.Gateway.PodLabels},
 		ConfigPatches:    f.patches,
 		Priority:         10, // after what somebody else may have for the same gateway, and said so that the order is not a matter of age
-	}, unique(grants)...)
+	}
+	text, err := protojson.Marshal(filter)
+	if err != nil {
+		return fmt.Errorf("istio: configuration of the gateway: %w", err)
+	}
+	if len(text) > maxObject {
+		return fmt.Errorf("istio: the EnvoyFilter of the gateway has %d bytes, and a cluster stores objects of %d at most: it takes fewer names, or fewer sets of sources that differ",
+			len(text), maxObject)
+	}
+	b.emit("networking.istio.io/v1alpha3", "EnvoyFilter", "egress-gateway", filter, unique(grants)...)
 	return nil
 }
+
+// maxObject is a size that clusters store for sure: etcd takes 1.5 MiB, with what the API server adds. The EnvoyFilter cannot be cut into several:
+// without the chain of a name, the name would fall to the wildcard above it.
+const maxObject = 1 << 20
 
 // atGateway is the assurance of everything that the gateway checks.
 var atGateway = render.Assurance{EnforcedAt: "egress gateway", Holds: render.WithPacketFilter,

@@ -57,5 +57,5 @@ func ExampleProfile_Validate() {
 	fmt.Println(p.Validate())
 	// Output:
 	// istio.gateway.tls.port: error bad-profile: no port
-	// istio.version: error bad-profile: 1.28.0 is older than 1.29.2, the oldest version of the proxies that can do this
+	// istio.version: error bad-profile: 1.28.0 is older than 1.29.0, the oldest version of the proxies that can do this
 }

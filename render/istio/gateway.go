@@ -20,22 +20,30 @@ const httpPort = "http"
 // emitGateway writes the gateway's servers, and the first gate at them.
 func (b *builder) emitGateway() {
 	gateway := &networking.Gateway{Selector: b.profile.Gateway.PodLabels}
-	server := func(name string, port Port, protocol, host string) {
-		gateway.Servers = append(gateway.Servers, &networking.Server{
-			Port:  &networking.Port{Number: uint32(port.Port), Name: name, Protocol: protocol},
-			Hosts: []string{"./" + host}, // only routes of this namespace
-			Tls:   &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_ISTIO_MUTUAL},
-		})
-	}
-	for _, classes := range byPort(b.tls) {
-		port := classes[0].Port
-		server(tlsSubset(port), b.profile.Gateway.TLS, "TLS", tlsMarker(port))
+	if b.inside() {
+		for _, classes := range byPort(b.tls) {
+			port := classes[0].Port
+			gateway.Servers = append(gateway.Servers, b.server(tlsSubset(port), b.profile.Gateway.TLS, "TLS", tlsMarker(port)))
+		}
+		b.emitGate()
+	} else {
+		b.emitOuterNames()
+		b.emitOuterGate()
 	}
 	if len(b.http) > 0 {
-		server(httpPort, b.profile.Gateway.HTTP, "HTTPS", "*")
+		gateway.Servers = append(gateway.Servers, b.server(httpPort, b.profile.Gateway.HTTP, "HTTPS", "*"))
 	}
-	b.emit("networking.istio.io/v1", "Gateway", "egress-gateway", gateway)
-	b.emitGate()
+	if len(gateway.Servers) > 0 {
+		b.emit(networkingV1, "Gateway", "egress-gateway", gateway)
+	}
+}
+
+func (b *builder) server(name string, port Port, protocol, host string) *networking.Server {
+	return &networking.Server{
+		Port:  &networking.Port{Number: uint32(port.Port), Name: name, Protocol: protocol},
+		Hosts: []string{"./" + host}, // only routes of this namespace
+		Tls:   &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_ISTIO_MUTUAL},
+	}
 }
 
 // emit writes an object of the gateway's namespace that no grant is the reason of by itself.
@@ -100,6 +108,14 @@ func (b *builder) assume() {
 	b.out.Assume("tcp-only", "sidecars see TCP alone: something else keeps UDP and other protocols from leaving pods")
 	b.out.Assume("one-root-sidecar", fmt.Sprintf("no other Sidecar without a workload selector is in namespace %s, and none elsewhere sets an outbound traffic policy",
 		p.RootNamespace))
+	if len(b.tls) > 0 {
+		if b.inside() {
+			b.out.Assume("shape", "names of TLS are told apart by a listener inside the gateway, which an EnvoyFilter adds: wildcards and the application's own server name are checked there")
+		} else {
+			b.out.Assume("shape", "names of TLS are told apart by the server name that sidecars ask the gateway for, one a name: a listener inside the gateway would take wildcards "+
+				"and check the application's own server name, but "+b.notInside())
+		}
+	}
 	if len(b.tls)+len(b.http) > 0 {
 		b.out.Assume("gateway", fmt.Sprintf("the pods %s of namespace %s are proxies of version %s or later, behind service %s, whose ports %d and %d are for nothing else",
 			p.Gateway.PodLabels, p.Gateway.Namespace, b.version, p.Gateway.Service, p.Gateway.TLS.Port, p.Gateway.HTTP.Port))

@@ -43,9 +43,7 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 			rule, why := b.rule(c, tree)
 			if why != "" {
 				refused[c] = true
-				for _, g := range c.Grants {
-					b.out.Skip(g, render.SourceAccountGlob, why)
-				}
+				b.skipAll(c, why)
 				continue
 			}
 			rules = append(rules, rule...)
@@ -55,29 +53,52 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 			}
 		}
 	}
-	for i := 0; len(rules) > 0; i++ {
-		n := min(len(rules), maxRules)
-		b.out.Emit(render.Object{
-			APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Gateway.Namespace, Name: b.out.Name("egress-http", strconv.Itoa(i)),
-			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: security.AuthorizationPolicy_ALLOW, Rules: rules[:n]},
-		}, render.Same, unique(grants)...)
-		rules = rules[n:]
+	if len(rules) > 0 {
+		b.emitAccess("egress-http", rules, unique(grants))
 	}
 	return refused
 }
 
-// rule returns the access rules for a class, or why there are none.
-func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why string) {
-	principals, unsaid := b.certs.principals(spellOut(c.who.any, b.cluster.namespaces))
+// emitAccess writes rules that let requests come to the gateway, in as many policies as it takes; without a rule one that lets none.
+func (b *builder) emitAccess(role string, rules []*security.Rule, covers []*render.Grant) {
+	for i := 0; i == 0 || len(rules) > 0; i++ {
+		n := min(len(rules), maxRules)
+		b.out.Emit(render.Object{
+			APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Gateway.Namespace, Name: b.out.Name(role, strconv.Itoa(i)),
+			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: security.AuthorizationPolicy_ALLOW, Rules: rules[:n]},
+		}, render.Same, covers...)
+		rules = rules[n:]
+	}
+}
+
+// skipAll skips the grants of a class.
+func (b *builder) skipAll(c *nameClass, why string) {
+	for _, g := range c.Grants {
+		b.out.Skip(g, render.SourceAccountGlob, why)
+	}
+}
+
+// principals says who may reach the names of a class as AuthorizationPolicy does, or why it cannot.
+func (b *builder) principals(who accounts) (any, except []string, why string) {
+	any, unsaid := b.certs.principals(spellOut(who.any, b.cluster.namespaces))
 	// What is excluded is never spelled out: later namespaces would be let in.
-	except, unsaidExcept := b.certs.principals(c.who.except)
+	except, unsaidExcept := b.certs.principals(who.except)
 	switch {
 	case unsaid != nil:
-		return nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", unsaid)
+		return nil, nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", unsaid)
 	case unsaidExcept != nil:
-		return nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and what is excluded, %s, is not", unsaidExcept)
-	case len(principals) == 0:
-		return nil, "no namespace is known that it selects" // and no principals would be everybody
+		return nil, nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and what is excluded, %s, is not", unsaidExcept)
+	case len(any) == 0:
+		return nil, nil, "no namespace is known that it selects" // and no principals would be everybody
+	}
+	return any, except, ""
+}
+
+// rule returns the access rules for a class, or why there are none.
+func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why string) {
+	principals, except, why := b.principals(c.who)
+	if why != "" {
+		return nil, why
 	}
 	var to []*security.Rule_To
 	operation := func(hosts []string, below []match.Pattern) {

@@ -66,6 +66,9 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 		if why := r.profile.unsayable(h); why != "" {
 			return 0, shape, why
 		}
+		if shape == render.HostSubdomains && !r.inside() {
+			return 0, shape, "names below a wildcard are told apart by a listener inside the gateway: " + r.notInside()
+		}
 		if g.To.Protocol == policy.HTTP && shape == render.HostSubdomains {
 			switch {
 			case g.To.OriginateTLS != nil:
@@ -75,12 +78,14 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 			}
 		}
 	}
-	if g.To.Protocol == policy.HTTP {
+	if g.To.Protocol == policy.HTTP || !r.inside() {
 		for _, a := range g.Source.Accounts {
 			if _, ok := suffixPrincipal(a); !ok && isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
 				return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", a)
 			}
 		}
+	}
+	if g.To.Protocol == policy.HTTP {
 		for _, port := range serverFirst {
 			if g.To.Ports.Contains(port) {
 				return 0, render.HTTPByName, fmt.Sprintf("Istio takes port %d for a protocol whose server speaks first", port)
@@ -148,22 +153,31 @@ func (b *builder) build(tls, http []render.NameClass, addresses []render.Address
 	if len(b.tls)+len(b.http) > 0 {
 		b.emitClients()
 		b.emitGateway()
-		b.emitSink()
 		b.emitHTTP()
-		if err := b.emitEnvoyFilter(); err != nil {
-			return err
-		}
-		for _, c := range slices.Concat(b.tls, b.http) {
-			for _, g := range c.Grants {
-				b.out.Assure(g, atGateway)
+		byTLS := byServerName
+		if b.inside() {
+			byTLS = atGateway
+			b.emitSink()
+			if err := b.emitEnvoyFilter(); err != nil {
+				return err
 			}
 		}
+		b.assure(b.tls, byTLS)
+		b.assure(b.http, atGateway)
 	}
 	if err := b.emitAddresses(addresses); err != nil {
 		return err
 	}
 	b.assume()
 	return nil
+}
+
+func (b *builder) assure(classes []*nameClass, a render.Assurance) {
+	for _, c := range classes {
+		for _, g := range c.Grants {
+			b.out.Assure(g, a)
+		}
+	}
 }
 
 func (b *builder) nameClasses(classes []render.NameClass, kind string) ([]*nameClass, error) {

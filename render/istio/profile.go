@@ -29,7 +29,8 @@ type Profile struct {
 
 	Gateway Gateway `json:"gateway"`
 
-	// EnvoyFilter permits to extend the gateway by an EnvoyFilter, without which TLS by name has no safe way through a gateway.
+	// EnvoyFilter permits to extend the gateway by an EnvoyFilter. Without it, and with proxies before 1.29.2, wildcards are lost, and a
+	// compromised pod may ask the addresses of the names that it may reach for other names.
 	EnvoyFilter bool `json:"envoyFilter"`
 
 	// Unroutable are networks that no name outside may resolve to: addresses of theirs are dropped from what name servers answer (from
@@ -148,9 +149,6 @@ func (p Profile) Validate() policy.Diagnostics {
 	if p.Gateway.TLS.Port == p.Gateway.HTTP.Port || p.Gateway.TLS.TargetPort == p.Gateway.HTTP.TargetPort {
 		check("gateway.http", fmt.Errorf("TLS and HTTP come to the same port; they need one each"))
 	}
-	if !p.EnvoyFilter {
-		check("envoyFilter", fmt.Errorf("without an EnvoyFilter there is no safe way for TLS by name"))
-	}
 	for _, n := range p.Unroutable {
 		if !n.IsValid() || n != n.Masked() {
 			check("unroutable", fmt.Errorf("%v is not a network; write %v", n, n.Masked()))
@@ -183,9 +181,10 @@ func (p *Profile) host() string {
 type version [3]int
 
 var (
-	// oldest is the first version that does not hand one client's connection between listeners, with its identity, to another: the
+	oldest = version{1, 29, 0}
+	// keepsIdentities is the first version that does not hand one client's connection between listeners, with its identity, to another: the
 	// identity must be part of the key of the connection pool.
-	oldest = version{1, 29, 2}
+	keepsIdentities = version{1, 29, 2}
 	// dropsAddresses is the first version whose proxies drop addresses from the answers of name servers. Older ones ignore the request.
 	dropsAddresses = version{1, 31, 0}
 )

@@ -28,6 +28,11 @@ type reader struct {
 
 // steers reports whether the sidecars of a namespace send a name to the gateway.
 func (r reader) steers(namespace string, protocol policy.Protocol, port uint16, host match.Host) bool {
+	return r.subset(namespace, protocol, port, host) != ""
+}
+
+// subset returns the subset of the gateway that the sidecars of a namespace send a name to, and "" for none.
+func (r reader) subset(namespace string, protocol policy.Protocol, port uint16, host match.Host) string {
 	for _, o := range r.objects {
 		v, ok := o.Spec.(*networking.VirtualService)
 		if !ok || v.Gateways[0] != "mesh" || v.ExportTo[0] != "*" && !slices.Contains(v.ExportTo, namespace) {
@@ -38,13 +43,58 @@ func (r reader) steers(namespace string, protocol policy.Protocol, port uint16, 
 		}
 		for _, route := range v.Tls {
 			if m := route.Match[0]; protocol == policy.TLS && m.Port == uint32(port) && matches(m.SniHosts) {
-				return true
+				return route.Route[0].Destination.Subset
 			}
 		}
 		for _, route := range v.Http {
 			if protocol == policy.HTTP && route.Match[0].Port == uint32(port) && matches(v.Hosts) {
-				return true
+				return route.Route[0].Destination.Subset
 			}
+		}
+	}
+	return ""
+}
+
+// marker returns the server name by which a subset asks the gateway.
+func (r reader) marker(subset string) string {
+	for _, o := range r.objects {
+		if d, ok := o.Spec.(*networking.DestinationRule); ok {
+			for _, s := range d.Subsets {
+				if s.Name == subset {
+					return s.TrafficPolicy.Tls.Sni
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// leads returns the names that the gateway connects to for the server name of a server of its own, with the port, for whoever may ask.
+func (r reader) leads(marker string) (name string, port uint16) {
+	served := false
+	for _, o := range r.objects {
+		if g, ok := o.Spec.(*networking.Gateway); ok {
+			served = served || slices.ContainsFunc(g.Servers, func(s *networking.Server) bool { return s.Hosts[0] == "./"+marker })
+		}
+	}
+	for _, o := range r.objects {
+		if e, ok := o.Spec.(*networking.ServiceEntry); ok && served && e.Hosts[0] == marker && len(e.Endpoints) == 1 {
+			return e.Endpoints[0].Address, uint16(e.Ports[0].Number)
+		}
+	}
+	return "", 0
+}
+
+// outer reports whether some server name leads whoever holds the certificate to a name.
+func (r reader) outer(id identity.SPIFFEID, port uint16, host string) bool {
+	for _, o := range r.objects {
+		v, ok := o.Spec.(*networking.VirtualService)
+		if !ok || len(v.Tcp) == 0 {
+			continue
+		}
+		to, at := r.leads(v.Tcp[0].Route[0].Destination.Host)
+		if to == host && at == port && r.authorized(id, v.Hosts[0], r.profile.Gateway.TLS.TargetPort, "", 0) {
+			return true
 		}
 	}
 	return false
@@ -53,6 +103,9 @@ func (r reader) steers(namespace string, protocol policy.Protocol, port uint16, 
 // lets reports whether the gateway lets a name pass for whoever holds the certificate, whatever sidecars do.
 func (r reader) lets(id identity.SPIFFEID, protocol policy.Protocol, port uint16, host string) bool {
 	if protocol == policy.TLS {
+		if r.outer(id, port, host) {
+			return true
+		}
 		return r.authorized(id, tlsMarker(port), r.profile.Gateway.TLS.TargetPort, "", 0) && r.chain(id, port, host)
 	}
 	return r.authorized(id, httpMarker, r.profile.Gateway.HTTP.TargetPort, host, port) && r.routed(port, host)
@@ -74,7 +127,7 @@ func (r reader) authorized(id identity.SPIFFEID, sni string, at uint16, host str
 			for _, c := range rule.When {
 				switch c.Key {
 				case "connection.sni":
-					ok = ok && slices.Contains(c.Values, sni)
+					ok = ok && hostMatches(c.Values, sni)
 				case "request.headers[" + portHeader + "]":
 					ok = ok && slices.Contains(c.Values, fmt.Sprint(port))
 				case "source.principal":
@@ -157,9 +210,26 @@ func (r reader) routed(port uint16, authority string) bool {
 	return false
 }
 
+// named reports whether names of TLS have server names of their own.
+func (r reader) named() bool {
+	return !slices.ContainsFunc(r.objects, func(o render.Object) bool { return o.Kind == "EnvoyFilter" })
+}
+
+// straight reports whether sidecars that send a name to the gateway ask by a server name that leads to it.
+func (r reader) straight(req policy.Request) bool {
+	subset := r.subset(req.Source.Namespace, req.Protocol, req.Port, req.Host)
+	name, port := r.leads(r.marker(subset))
+	return subset == "" || name == req.Host.String() && port == req.Port
+}
+
 // TestMeaning compares what the objects say with the model, for honest pods and for ones that go to the gateway by themselves.
 func TestMeaning(t *testing.T) {
-	r := defaultRenderer(t)
+	for name, r := range renderers(t) {
+		t.Run(name, func(t *testing.T) { checkMeaning(t, r) })
+	}
+}
+
+func checkMeaning(t *testing.T, r *Renderer) {
 	rapid.Check(t, func(t *rapid.T) {
 		policies := gen.Policies().Draw(t, "policies")
 		engine, err := policy.Compile(policies, policy.At(gen.Now))
@@ -188,6 +258,8 @@ func TestMeaning(t *testing.T) {
 			switch {
 			case lets && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
 				t.Fatalf("%v %v is let pass, and the model says: %v", id, req.Access, d)
+			case lets && req.Protocol == policy.TLS && read.named() && !read.straight(req):
+				t.Fatalf("%v is not steered to where it is let pass", req.Access)
 			case d.Allowed && !(lets && read.steers(req.Source.Namespace, req.Protocol, req.Port, req.Host)) && !slices.ContainsFunc(res.Losses, lost):
 				t.Fatalf("%v %v does not pass, and the model says: %v", id, req.Access, d)
 			}

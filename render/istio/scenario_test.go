@@ -32,7 +32,20 @@ func scenario(t testing.TB) *render.Plan {
 
 // TestScenario compares what the scenario gives with golden files: the objects, and what is said about them.
 func TestScenario(t *testing.T) {
-	r, err := istio.New(istio.DefaultProfile())
+	for name, change := range map[string]func(*istio.Profile){
+		"scenario":                func(*istio.Profile) {},
+		"scenario-no-envoyfilter": func(p *istio.Profile) { p.EnvoyFilter = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := istio.DefaultProfile()
+			change(&p)
+			checkScenario(t, name, p)
+		})
+	}
+}
+
+func checkScenario(t *testing.T, name string, p istio.Profile) {
+	r, err := istio.New(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +66,8 @@ func TestScenario(t *testing.T) {
 	for _, a := range res.Assurances {
 		fmt.Fprintf(&report, "assurance %s: %d at the %s: %s\n", a.Grant.ID, a.Holds, a.EnforcedAt, a.Why)
 	}
-	golden(t, "scenario.objects.yaml", objects.Bytes())
-	golden(t, "scenario.report.txt", report.Bytes())
+	golden(t, name+".objects.yaml", objects.Bytes())
+	golden(t, name+".report.txt", report.Bytes())
 }
 
 func golden(t *testing.T, name string, got []byte) {

@@ -11,6 +11,7 @@ import (
 	security "istio.io/api/security/v1beta1"
 	"pgregory.net/rapid"
 
+	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
@@ -181,6 +182,23 @@ func defaultRenderer(t testing.TB) *Renderer {
 	return r
 }
 
+// renderers returns one for each shape.
+func renderers(t testing.TB) map[string]*Renderer {
+	t.Helper()
+	forbidden, older := DefaultProfile(), DefaultProfile()
+	forbidden.EnvoyFilter = false
+	older.Version = "1.29.1"
+	out := map[string]*Renderer{"inside": defaultRenderer(t)}
+	for name, p := range map[string]Profile{"server names": forbidden, "server names of older proxies": older} {
+		r, err := New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = r
+	}
+	return out
+}
+
 // drawClasses draws a partition of some names for each of two ports, which protocols may share.
 func drawClasses(t *rapid.T, protocol policy.Protocol) []render.NameClass {
 	var out []render.NameClass
@@ -204,23 +222,81 @@ func drawClasses(t *rapid.T, protocol policy.Protocol) []render.NameClass {
 	return out
 }
 
+// onlyNames leaves wildcards to classes of nobody, as they are where they cannot be said.
+func onlyNames(classes []render.NameClass) (out []render.NameClass) {
+	for _, c := range classes {
+		if !c.Nobody() {
+			c.Patterns = slices.DeleteFunc(slices.Clone(c.Patterns), func(p match.Pattern) bool { return p.Kind() != match.Exact })
+		}
+		if len(c.Patterns) > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 func TestStructure(t *testing.T) {
-	r := defaultRenderer(t)
+	for name, r := range renderers(t) {
+		t.Run(name, func(t *testing.T) { checkShape(t, r) })
+	}
+}
+
+func checkShape(t *testing.T, r *Renderer) {
 	rapid.Check(t, func(t *rapid.T) {
 		tls, http := drawClasses(t, policy.TLS), drawClasses(t, policy.HTTP)
+		if !r.inside() {
+			tls, http = onlyNames(tls), onlyNames(http)
+		}
 		rec := build(t, r, known{[]string{"a", "ab", "b"}, rapid.Bool().Draw(t, "inventory")}, tls, http, nil)
 		checkStructure(t, rec.objects)
+		checkSources(t, reader{t, rec.objects, r.profile}, slices.Concat(tls, http))
 		for _, c := range slices.Concat(tls, http) {
 			for _, g := range c.Grants {
 				if rec.said[g] != render.Same && rec.skipped[g] == "" {
 					t.Fatalf("%s is neither said nor skipped", g.ID)
 				}
-				if rec.assured[g].Holds != render.WithPacketFilter {
-					t.Fatalf("%s is not checked at the gateway", g.ID)
+				want := render.WithPacketFilter
+				if c.Protocol == policy.TLS && !r.inside() {
+					want = render.Advisory
+				}
+				if got := rec.assured[g]; got.Holds != want || got.EnforcedAt != "egress gateway" {
+					t.Fatalf("%s: %v", g.ID, got)
 				}
 			}
 		}
 	})
+}
+
+// checkSources holds every name that is spelled out to its class: those of its sources may reach it, their sidecars lead there, and nobody
+// else may.
+func checkSources(t fataler, read reader, classes []render.NameClass) {
+	t.Helper()
+	for _, c := range classes {
+		for _, p := range c.Patterns {
+			if p.Kind() != match.Exact {
+				continue
+			}
+			host := match.MustParseHost(p.String())
+			for _, who := range [...]identity.Workload{{Namespace: "a", ServiceAccount: "x"}, {Namespace: "ab", ServiceAccount: "x"}, {Namespace: "b", ServiceAccount: "xy"}, {Namespace: "b", ServiceAccount: "y"}} {
+				id, _ := who.SPIFFE()
+				in := func(from []render.Source) bool {
+					return slices.ContainsFunc(from, func(s render.Source) bool { return s.Accounts[0].Matches(who.Namespace, who.ServiceAccount) })
+				}
+				want := in(c.Sources.Any) && !in(c.Sources.Except)
+				authority := host.String()
+				if c.Protocol == policy.HTTP {
+					authority = fmt.Sprintf("%s:%d", host, c.Port)
+				}
+				if got := read.lets(id, c.Protocol, c.Port, authority); got != want {
+					t.Fatalf("%s %s port %d for %s: %t", c.Protocol, host, c.Port, id, got)
+				}
+				req := policy.Request{Source: who, Access: policy.Access{Protocol: c.Protocol, Port: c.Port, Host: host}}
+				if want && !read.steers(who.Namespace, c.Protocol, c.Port, host) || c.Protocol == policy.TLS && read.named() && !read.straight(req) {
+					t.Fatalf("sidecars of %s do not lead to %s", who.Namespace, host)
+				}
+			}
+		}
+	}
 }
 
 // TestLarge builds more than fits into one object of each kind.
@@ -229,8 +305,11 @@ func TestLarge(t *testing.T) {
 	var tls, http []render.NameClass
 	for i := range 600 {
 		from := fmt.Sprintf("ns-%d/a", i)
-		tls = append(tls, names(policy.TLS, 443, fmt.Sprintf("a%d.example.com b%d.example.com *.w%d.example.com", i, i, i), from, ""))
 		http = append(http, names(policy.HTTP, 80, fmt.Sprintf("h%d.example.com", i), from, ""))
+		if i >= 200 {
+			continue // all chains are in one object
+		}
+		tls = append(tls, names(policy.TLS, 443, fmt.Sprintf("a%d.example.com b%d.example.com *.w%d.example.com", i, i, i), from, ""))
 	}
 	var many []string
 	for i := range 2000 {
@@ -251,6 +330,75 @@ func TestLarge(t *testing.T) {
 	}
 	if changed != 2 {
 		t.Errorf("one more name changes %d objects, want 2", changed)
+	}
+}
+
+// TestTooLarge refuses to write an object that clusters do not store, and to cut it.
+func TestTooLarge(t *testing.T) {
+	var tls []*nameClass
+	for i := range 1000 {
+		c := names(policy.TLS, 443, fmt.Sprintf("a%d.example.com", i), fmt.Sprintf("ns-%d/a", i), "")
+		who, err := accountsOf(c.Sources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tls = append(tls, &nameClass{c, fmt.Sprintf("c%d", i), who})
+	}
+	rec := newRecorder()
+	b := builder{Renderer: defaultRenderer(t), out: rec, tls: tls}
+	if err := b.emitEnvoyFilter(); err == nil || !strings.Contains(err.Error(), "bytes") || len(rec.objects) > 0 {
+		t.Errorf("error %v, and %d objects", err, len(rec.objects))
+	}
+}
+
+// TestServerNames has a server, a subset and a destination of its own for each name, in objects of a size that clusters store, and one more
+// name changes no access rule and no route of another.
+func TestServerNames(t *testing.T) {
+	r := renderers(t)["server names"]
+	var many []string
+	for i := range 2000 {
+		many = append(many, fmt.Sprintf("m%d.example.net", i))
+	}
+	classes := func(names_ ...string) []render.NameClass {
+		return []render.NameClass{names(policy.TLS, 443, strings.Join(append(many, names_...), " "), "*/*", ""), names(policy.TLS, 443, "a-b.com a.b.com", "ns/a", "")}
+	}
+	rec := build(t, r, known{}, classes(), nil, nil)
+	checkStructure(t, rec.objects)
+	servers, subsets := map[string]bool{}, map[string]bool{}
+	for _, o := range rec.objects {
+		switch spec := o.Spec.(type) {
+		case *networking.Gateway:
+			for _, s := range spec.Servers {
+				servers[s.Port.Name+" "+s.Hosts[0]] = true
+				if len(s.Hosts) != 1 {
+					t.Fatalf("a server of %d names sends all to the first", len(s.Hosts))
+				}
+			}
+		case *networking.DestinationRule:
+			for _, s := range spec.Subsets {
+				subsets[s.Name+" ./"+s.TrafficPolicy.Tls.Sni] = true
+			}
+		case *networking.EnvoyFilter:
+			t.Errorf("%s is an EnvoyFilter", o.Name)
+		}
+	}
+	if len(servers) != 2002 || len(subsets) != 2002 {
+		t.Errorf("%d servers and %d subsets", len(servers), len(subsets))
+	}
+	for s := range servers {
+		if !subsets[s] {
+			t.Fatalf("nobody asks for %s", s)
+		}
+	}
+	before := specs(rec)
+	changed := map[string]int{}
+	for id, text := range specs(build(t, r, known{}, classes("new.example.net"), nil, nil)) {
+		if before[id] != text {
+			changed[strings.SplitN(id, "/", 2)[0]]++
+		}
+	}
+	if changed["Gateway"] != 1 || changed["DestinationRule"] != 1 || changed["VirtualService"] != 2 || changed["ServiceEntry"] != 1 || changed["AuthorizationPolicy"] != 0 {
+		t.Errorf("one more name changes %v", changed)
 	}
 }
 
