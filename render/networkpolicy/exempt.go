@@ -118,7 +118,7 @@ func (e *exempter) upstream(p *render.Plan) {
 	outside := match.NewPrefixes([]netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}, unroutable)
 	for g := range p.Grants() {
 		switch {
-		case g.Kind == render.AllowGrant && g.Admit && len(g.To.Hosts) > 0:
+		case g.Kind == render.AllowGrant && len(g.To.Hosts) > 0:
 			if o := g.To.OriginateTLS; o != nil {
 				ports = ports.Union(match.PortsOf(o.Port))
 			} else {
