@@ -7,6 +7,7 @@ import (
 
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/cilium"
+	"github.com/egresskit/egress/render/clusternetworkpolicy"
 	"github.com/egresskit/egress/render/gatewayapi"
 	"github.com/egresskit/egress/render/istio"
 	"github.com/egresskit/egress/render/networkpolicy"
@@ -14,14 +15,15 @@ import (
 
 // profile is what targets assume of the cluster; a profile file changes any of it.
 type profile struct {
-	Istio         istio.Profile         `json:"istio"`
-	GatewayAPI    gatewayapi.Profile    `json:"gatewayapi"`
-	NetworkPolicy networkpolicy.Profile `json:"networkpolicy"`
-	Cilium        cilium.Profile        `json:"cilium"`
+	Istio                istio.Profile                `json:"istio"`
+	GatewayAPI           gatewayapi.Profile           `json:"gatewayapi"`
+	NetworkPolicy        networkpolicy.Profile        `json:"networkpolicy"`
+	Cilium               cilium.Profile               `json:"cilium"`
+	ClusterNetworkPolicy clusternetworkpolicy.Profile `json:"clusternetworkpolicy"`
 }
 
 func defaultProfile() profile {
-	return profile{istio.DefaultProfile(), gatewayapi.DefaultProfile(), networkpolicy.DefaultProfile(), cilium.DefaultProfile()}
+	return profile{istio.DefaultProfile(), gatewayapi.DefaultProfile(), networkpolicy.DefaultProfile(), cilium.DefaultProfile(), clusternetworkpolicy.DefaultProfile()}
 }
 
 // targets are the targets by name, in the order in which they are told.
@@ -33,6 +35,7 @@ var targets = []struct {
 	{"gatewayapi", func(p profile) (render.Renderer, error) { return gatewayapi.New(p.GatewayAPI) }},
 	{"networkpolicy", func(p profile) (render.Renderer, error) { return networkpolicy.New(p.NetworkPolicy) }},
 	{"cilium", func(p profile) (render.Renderer, error) { return cilium.New(p.Cilium) }},
+	{"clusternetworkpolicy", func(p profile) (render.Renderer, error) { return clusternetworkpolicy.New(p.ClusterNetworkPolicy) }},
 }
 
 func targetNames() []string {

@@ -37,6 +37,8 @@ var layers = []layer{
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
 	{"render/gatewayapi", targets, append([]string{"istio.io/api/...", "google.golang.org/protobuf/...", "sigs.k8s.io/gateway-api/..."}, objects...),
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
+	{"render/clusternetworkpolicy", targets, append([]string{"sigs.k8s.io/network-policy-api/..."}, objects...),
+		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
 	{"render/rendertest", append([]string{"internal/gen", "internal/reference"}, targets...), []string{"pgregory.net/rapid", "github.com/google/go-cmp/..."},
 		"the kit judges any target, so it knows none"},
 	{"internal/...", []string{"match", "identity/...", "policy/...", "render/...", "internal/..."}, []string{"pgregory.net/rapid", "github.com/google/go-cmp/...",
