@@ -27,7 +27,7 @@ func agrees(t *rapid.T) {
 	policies := gen.Policies().Draw(t, "policies")
 	e := compile(t, policies)
 	rules := slices.Collect(e.Rules())
-	for range 8 {
+	for range requestsPerCheck {
 		r := gen.Request(policies).Draw(t, "request")
 		got := e.Decide(r)
 		if want := reference.DecideRules(rules, r); got != want {

@@ -30,7 +30,7 @@ func onePath(p string) bool {
 	if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#\\") {
 		return false
 	}
-	if cleaned := path.Clean(p); cleaned != p && cleaned+"/" != p {
+	if cleaned := strings.TrimSuffix(path.Clean(p), "/"); p != cleaned && p != cleaned+"/" {
 		return false
 	}
 	decoded, err := url.PathUnescape(p)
