@@ -33,7 +33,7 @@ var layers = []layer{
 		"the framework knows no target, and no document"},
 	{"render/...", targets, objects,
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
-	{"render/istio", targets, append([]string{"istio.io/api/...", "google.golang.org/protobuf/..."}, objects...),
+	{"render/istio", targets, append([]string{"istio.io/api/...", "google.golang.org/protobuf/...", "sigs.k8s.io/gateway-api/..."}, objects...),
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
 	{"render/gatewayapi", targets, append([]string{"istio.io/api/...", "google.golang.org/protobuf/...", "sigs.k8s.io/gateway-api/..."}, objects...),
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},

@@ -37,6 +37,9 @@ func (r *Renderer) Target() string { return "istio" }
 // Features returns what the target can say. Names are looked up at the gateway, where no rule asks for the address, and connections by
 // address leave without a look at names: so neither takes from the other.
 func (r *Renderer) Features() render.Features {
+	if r.ambient() {
+		return ambientFeatures()
+	}
 	return render.Features{
 		render.HostExact:          render.Same,
 		render.HostSubdomains:     render.Same,
@@ -92,6 +95,9 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 			}
 		}
 	}
+	if r.ambient() {
+		return refineAmbient(g)
+	}
 	return render.Same, "", ""
 }
 
@@ -126,6 +132,9 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 		if g.Kind == render.BaselineGrant {
 			b.baseline = append(b.baseline, g)
 		}
+	}
+	if r.ambient() {
+		return b.buildAmbient(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP))
 	}
 	return b.build(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
 }

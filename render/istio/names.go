@@ -101,6 +101,30 @@ func (t nameTree) carved(p match.Pattern) (out []match.Pattern) {
 	return out
 }
 
+// at returns the class that the names of p belong to, p itself or the nearest pattern above, and the patterns below p that are not of it. It
+// is nil where no pattern covers p.
+func (t nameTree) at(p match.Pattern) (*nameClass, []match.Pattern) {
+	if c := t.class[p.String()]; c != nil {
+		return c, t.carved(p)
+	}
+	up := t.above(p)
+	c := t.class[up]
+	if c == nil || p.Kind() == match.Exact {
+		return c, nil
+	}
+	var out []match.Pattern
+	for _, q := range t.children[up] {
+		switch {
+		case !p.Covers(q):
+		case t.class[q.String()] == c:
+			out = append(out, t.carved(q)...)
+		default:
+			out = append(out, q)
+		}
+	}
+	return c, out
+}
+
 // A nameClass is a render.NameClass as this target says it.
 type nameClass struct {
 	render.NameClass

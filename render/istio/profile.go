@@ -27,7 +27,12 @@ type Profile struct {
 	TrustAliases  []string `json:"trustAliases,omitempty"`
 	ClusterDomain string   `json:"clusterDomain"` // of Kubernetes services; names below it are not outside
 
-	Gateway Gateway `json:"gateway"`
+	// DataPlane is how the mesh captures what pods send; empty: [Sidecars]. In ambient mode names go out by the Waypoint, and by the
+	// Gateway otherwise.
+	DataPlane DataPlane `json:"dataPlane,omitempty"`
+
+	Gateway  Gateway  `json:"gateway"`
+	Waypoint Waypoint `json:"waypoint"`
 
 	// EnvoyFilter permits to extend the gateway by an EnvoyFilter. Without it, and with proxies before 1.29.2, wildcards are lost, and a
 	// compromised pod may ask the addresses of the names that it may reach for other names.
@@ -93,6 +98,7 @@ func DefaultProfile() Profile {
 			TLS:       Port{443, 8443},
 			HTTP:      Port{80, 8080},
 		},
+		Waypoint:    Waypoint{Namespace: "istio-egress", Name: "egress"},
 		EnvoyFilter: true,
 	}
 	for _, s := range [...]string{
@@ -126,6 +132,16 @@ func (p Profile) Validate() policy.Diagnostics {
 		err = fmt.Errorf("write %q", domain)
 	}
 	check("clusterDomain", err)
+	switch p.DataPlane {
+	case "", Sidecars, Ambient:
+	default:
+		check("dataPlane", fmt.Errorf("%q is no data plane; write %s or %s", p.DataPlane, Sidecars, Ambient))
+	}
+	check("waypoint.namespace", identity.ValidateName(p.Waypoint.Namespace))
+	check("waypoint.name", labelError(validation.IsDNS1035Label(p.Waypoint.Name)))
+	if p.Waypoint.Namespace == p.RootNamespace {
+		check("waypoint.namespace", fmt.Errorf("policies of the root namespace hold for the whole mesh; give the waypoint a namespace of its own"))
+	}
 	check("gateway.namespace", identity.ValidateName(p.Gateway.Namespace))
 	check("gateway.service", labelError(validation.IsDNS1035Label(p.Gateway.Service)))
 	if len(p.Gateway.PodLabels) == 0 {

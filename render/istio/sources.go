@@ -178,12 +178,15 @@ func (c certificates) principals(as []accountSelector) (out []string, unsaid *ac
 	return slices.Compact(out), nil
 }
 
-// rule returns an access rule for clients with one of the principals and none of the exceptions, of the trust domains.
+// rule returns an access rule for clients with one of the principals and none of the exceptions, of the trust domains. A nil condition is
+// none.
 func (c certificates) rule(principals, except []string, to []*v1beta1.Rule_To, when *v1beta1.Condition) *v1beta1.Rule {
 	r := &v1beta1.Rule{
 		From: []*v1beta1.Rule_From{{Source: &v1beta1.Source{Principals: principals, NotPrincipals: except}}},
 		To:   to,
-		When: []*v1beta1.Condition{when},
+	}
+	if when != nil {
+		r.When = append(r.When, when)
 	}
 	if slices.ContainsFunc(principals, func(p string) bool { return strings.HasPrefix(p, "*") }) {
 		pin := &v1beta1.Condition{Key: "source.principal"}

@@ -115,7 +115,7 @@ func TestPrincipals(t *testing.T) {
 		set := accounts{any: as}
 		passes := func(principals []string) bool {
 			matches := func(p string) bool { return principalMatches(p, id.Principal()) }
-			for _, c := range certs.rule(principals, nil, nil, nil).When[1:] {
+			for _, c := range certs.rule(principals, nil, nil, nil).When {
 				if !slices.ContainsFunc(c.Values, matches) {
 					return false
 				}

@@ -20,6 +20,10 @@ var noise = []struct {
 	text   string
 	why    string
 }{
+	{"IST0128", false, "DestinationRule ", "no caCertificates are set", systemTrust},
+	{"IST0129", false, "DestinationRule ", "no caCertificates are set", systemTrust},
 	{"webhook", false, "EnvoyFilter ", "EnvoyFilter exposes internal implementation details", "said of every EnvoyFilter"},
 	{"IST0133", false, "EnvoyFilter ", "EnvoyFilter exposes internal implementation details", "said of every EnvoyFilter"},
 }
+
+const systemTrust = "without caCertificates the proxy verifies by the system's authorities or, with credentialName, by those in the secret; the walk shows which"

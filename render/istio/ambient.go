@@ -1,0 +1,330 @@
+package istio
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+	selector "istio.io/api/type/v1beta1"
+	gatewayapi "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/egresskit/egress/match"
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/render"
+)
+
+// In ambient mode a waypoint is the egress gateway. ztunnel answers the DNS questions of pods with an address that stands for the name, and
+// hands what they send there to the waypoint, with their certificate. The waypoint tells names apart by that address, asks an
+// AuthorizationPolicy of the name's own ServiceEntry who may pass, and looks the name up itself. No EnvoyFilter is needed.
+//
+// What must not be left out: an entry for all other addresses, or ztunnel would let them pass; a policy without rules on the waypoint,
+// or a name without a policy would be open to the mesh; the SNI and Host of wildcards, or an allowed pod would have the waypoint
+// look up any name; the names below a wildcard that others have for themselves; and exportTo, or pods with sidecars would go past it all.
+
+// DataPlane is how the mesh captures what pods send.
+type DataPlane string
+
+const (
+	Sidecars DataPlane = "sidecar" // the default
+	Ambient  DataPlane = "ambient"
+)
+
+// A Waypoint is the egress gateway of a mesh in ambient mode. Its namespace is the platform's own: who may create ServiceEntries or policies there may
+// open it.
+type Waypoint struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+const (
+	useWaypoint   = "istio.io/use-waypoint"
+	waypointClass = "istio-waypoint"
+	hbonePort     = 15008
+	restHost      = "everything-else." + reserved
+	maxEntryHosts = 256 // of a ServiceEntry, by its definition
+)
+
+func (r *Renderer) ambient() bool { return r.profile.DataPlane == Ambient }
+
+// ambientFeatures returns what a waypoint can say. It sees the certificate on connections by address, too.
+func ambientFeatures() render.Features {
+	return render.Features{
+		render.HostExact:          render.Same,
+		render.HostSubdomains:     render.Same,
+		render.TLSByName:          render.Same,
+		render.HTTPByName:         render.Same,
+		render.OriginateSimpleTLS: render.Same,
+		render.OriginateMutualTLS: render.Same,
+		render.SourceEveryone:     render.Same,
+		render.SourceAccounts:     render.Same,
+		render.SourceAccountGlob:  render.Same,
+		render.Baseline:           render.Same,
+		render.NamesApart:         render.Same,
+	}
+}
+
+// refineAmbient adds to what holds for both data planes that a waypoint asks AuthorizationPolicies about all protocols.
+func refineAmbient(g *render.Grant) (f render.Fidelity, lost render.Feature, why string) {
+	for _, a := range g.Source.Accounts {
+		if _, ok := suffixPrincipal(a); !ok && isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
+			return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", a)
+		}
+	}
+	return render.Same, "", ""
+}
+
+// An ambientPort is one port of a name: who may reach it there.
+type ambientPort struct {
+	class *nameClass
+	carve []match.Pattern // below the name, for others
+}
+
+// An ambientName is a pattern with its ports.
+type ambientName struct {
+	pattern match.Pattern
+	ports   []ambientPort
+}
+
+// buildAmbient makes the objects of a plan for a mesh in ambient mode.
+func (b *builder) buildAmbient(tls, http []render.NameClass) error {
+	var err error
+	if b.tls, err = b.nameClasses(tls, "tls"); err != nil {
+		return err
+	}
+	if b.http, err = b.nameClasses(http, "http"); err != nil {
+		return err
+	}
+	b.emitWaypoint()
+	wildcardTLS := false
+	for _, group := range b.ambientGroups() {
+		b.emitAmbientEntry(group)
+		for _, p := range group[0].ports {
+			wildcardTLS = wildcardTLS || p.class.Protocol == policy.TLS && group[0].pattern.Kind() != match.Exact
+		}
+	}
+	for _, c := range slices.Concat(b.tls, b.http) {
+		for _, g := range c.Grants {
+			b.out.Assure(g, render.Assurance{EnforcedAt: "waypoint", Holds: render.WithPacketFilter,
+				Why: "the waypoint asks for the source's certificate; only a packet filter keeps a pod outside of ztunnel from going round the waypoint"})
+		}
+	}
+	b.assumeAmbient(wildcardTLS)
+	return nil
+}
+
+// emitWaypoint writes the waypoint, closed, and the entry that has it take everything that no other entry names.
+func (b *builder) emitWaypoint() {
+	w := b.profile.Waypoint
+	var everything []*render.Grant
+	everything = append(everything, b.baseline...)
+	for _, g := range b.baseline {
+		b.out.Assure(g, render.Assurance{EnforcedAt: "ztunnel and waypoint", Holds: render.Advisory, Why: "a pod outside of ztunnel is not held by it, and neither is UDP"})
+	}
+	same := gatewayapi.NamespacesFromSame
+	b.out.Emit(render.Object{
+		APIVersion: "gateway.networking.k8s.io/v1", Kind: "Gateway", Namespace: w.Namespace, Name: w.Name,
+		Spec: &gatewayapi.GatewaySpec{GatewayClassName: waypointClass, Listeners: []gatewayapi.Listener{{
+			Name: "mesh", Port: hbonePort, Protocol: "HBONE",
+			AllowedRoutes: &gatewayapi.AllowedRoutes{Namespaces: &gatewayapi.RouteNamespaces{From: &same}},
+		}}},
+	}, render.Same, everything...)
+	b.out.Emit(render.Object{
+		APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: w.Namespace, Name: b.out.Name("egress-nobody"),
+		Spec: &security.AuthorizationPolicy{TargetRefs: []*selector.PolicyTargetReference{{Group: "gateway.networking.k8s.io", Kind: "Gateway", Name: w.Name}}},
+	}, render.Same, everything...)
+	ports := []*networking.ServicePort{servicePort("HTTP", 80), servicePort("TLS", 443)}
+	b.emitEntry(b.out.Name("egress-rest"), &networking.ServiceEntry{
+		Hosts: []string{restHost}, Addresses: []string{"0.0.0.0/0", "::/0"}, Ports: ports, Resolution: networking.ServiceEntry_NONE,
+	}, everything)
+}
+
+// emitEntry writes an entry of the waypoint: seen by nobody with a sidecar, and handed to the waypoint by every ztunnel.
+func (b *builder) emitEntry(name string, entry *networking.ServiceEntry, covers []*render.Grant) {
+	entry.ExportTo, entry.Location = []string{"."}, networking.ServiceEntry_MESH_EXTERNAL
+	b.out.Emit(render.Object{
+		APIVersion: networkingV1, Kind: "ServiceEntry", Namespace: b.profile.Waypoint.Namespace, Name: name,
+		Labels: map[string]string{useWaypoint: b.profile.Waypoint.Name}, Spec: entry,
+	}, render.Same, covers...)
+}
+
+// ambientGroups returns the names by entry: exact names that the same sources may reach on the same ports share entries, wildcards have one
+// each. A name's address is that of the most specific entry that has it, whatever the port, so that an entry also has the ports of the
+// wildcards above it. Classes whose sources can't be said are skipped.
+func (b *builder) ambientGroups() [][]ambientName {
+	var trees []nameTree
+	names := map[string]*ambientName{}
+	var order []string
+	for _, classes := range slices.Concat(byPort(b.tls), byPort(b.http)) {
+		trees = append(trees, newNameTree(classes))
+		for _, c := range classes {
+			if !b.sayAmbient(c) {
+				c.who.any = nil
+			}
+			for _, p := range c.Patterns {
+				if names[p.String()] == nil && !c.nobody() && b.profile.unsayable(p) == "" {
+					names[p.String()] = &ambientName{pattern: p}
+					order = append(order, p.String())
+				}
+			}
+		}
+	}
+	for _, text := range order {
+		n := names[text]
+		for _, tree := range trees {
+			if c, carve := tree.at(n.pattern); c != nil && !c.nobody() {
+				n.ports = append(n.ports, ambientPort{c, carve})
+			}
+		}
+	}
+	slices.Sort(order)
+	groups := map[string][]ambientName{}
+	var keys []string
+	for _, text := range order {
+		n := names[text]
+		key := n.key()
+		if groups[key] == nil {
+			keys = append(keys, key)
+		}
+		groups[key] = append(groups[key], *n)
+	}
+	var out [][]ambientName
+	for _, key := range keys {
+		out = append(out, chunk(groups[key], maxEntryHosts)...)
+	}
+	return out
+}
+
+// sayAmbient reports whether the sources of a class can be said, and skips its grants where they can't.
+func (b *builder) sayAmbient(c *nameClass) bool {
+	if c.nobody() {
+		return true
+	}
+	if _, _, why := b.ambientSources(c); why != "" {
+		for _, g := range c.Grants {
+			b.out.Skip(g, render.SourceAccountGlob, why)
+		}
+		return false
+	}
+	if slices.ContainsFunc(c.who.any, needsSpelling) {
+		b.spell(c.Grants, needsSpelling, render.SourceAccountGlob)
+	}
+	return true
+}
+
+// key is what exact names of one entry have in common. A wildcard has nothing in common with others.
+func (n *ambientName) key() string {
+	if n.pattern.Kind() != match.Exact {
+		return n.pattern.String()
+	}
+	parts := []string{""}
+	for _, p := range n.ports {
+		parts = append(parts, p.class.Protocol.String(), strconv.Itoa(int(p.class.Port)), p.class.name)
+		if p.class.OriginateTLS != nil {
+			parts = append(parts, n.pattern.String()) // its DestinationRule names it
+		}
+	}
+	return strings.Join(parts, "\x00")
+}
+
+// emitAmbientEntry writes the entry of names that the same sources may reach on the same ports, and its policy.
+func (b *builder) emitAmbientEntry(group []ambientName) {
+	first := group[0]
+	name := b.out.Name("egress-name", first.pattern.String())
+	entry := &networking.ServiceEntry{Resolution: networking.ServiceEntry_DNS}
+	if first.pattern.Kind() != match.Exact {
+		entry.Resolution = networking.ServiceEntry_DYNAMIC_DNS
+	}
+	for _, n := range group {
+		entry.Hosts = append(entry.Hosts, n.pattern.String())
+	}
+	var rules []*security.Rule
+	var covers []*render.Grant
+	origins := &networking.DestinationRule{Host: first.pattern.String(), ExportTo: []string{"."}, TrafficPolicy: &networking.TrafficPolicy{}}
+	taken := map[uint16]bool{}
+	for _, p := range first.ports {
+		c := p.class
+		if taken[c.Port] {
+			for _, g := range c.Grants {
+				b.out.Skip(g, render.HTTPByName, fmt.Sprintf("port %d of %s is taken by TLS, and an entry's port takes one protocol", c.Port, first.pattern))
+			}
+			continue
+		}
+		taken[c.Port] = true
+		covers = append(covers, c.Grants...)
+		port := servicePort(c.Protocol.String(), c.Port)
+		if o := c.OriginateTLS; o != nil {
+			port.TargetPort = uint32(o.Port)
+			origins.TrafficPolicy.PortLevelSettings = append(origins.TrafficPolicy.PortLevelSettings, &networking.TrafficPolicy_PortTrafficPolicy{
+				Port: &networking.PortSelector{Number: uint32(c.Port)}, Tls: b.origination(first.pattern.String(), o),
+			})
+		}
+		entry.Ports = append(entry.Ports, port)
+		rules = append(rules, b.ambientRule(first.pattern, p))
+	}
+	slices.SortFunc(entry.Ports, func(a, b *networking.ServicePort) int { return cmp.Compare(a.Number, b.Number) })
+	covers = unique(covers)
+	b.emitEntry(name, entry, covers)
+	b.out.Emit(render.Object{
+		APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Waypoint.Namespace, Name: name,
+		Spec: &security.AuthorizationPolicy{
+			TargetRefs: []*selector.PolicyTargetReference{{Group: "networking.istio.io", Kind: "ServiceEntry", Name: name}},
+			Action:     security.AuthorizationPolicy_ALLOW, Rules: rules,
+		},
+	}, render.Same, covers...)
+	if len(origins.TrafficPolicy.PortLevelSettings) > 0 {
+		b.out.Emit(render.Object{APIVersion: networkingV1, Kind: "DestinationRule", Namespace: b.profile.Waypoint.Namespace, Name: name, Spec: origins}, render.Same, covers...)
+	}
+}
+
+// ambientSources returns the principals of a class and those left out, or why they can't be said.
+func (b *builder) ambientSources(c *nameClass) (principals, except []string, why string) {
+	principals, unsaid := b.certs.principals(spellOut(c.who.any, b.cluster.namespaces))
+	except, unsaidExcept := b.certs.principals(c.who.except)
+	switch {
+	case unsaid != nil:
+		return nil, nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", unsaid)
+	case unsaidExcept != nil:
+		return nil, nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and what is excluded, %s, is not", unsaidExcept)
+	case len(principals) == 0:
+		return nil, nil, "no namespace is known that it selects" // and no principals would be everybody
+	}
+	return principals, except, ""
+}
+
+// ambientRule returns who may reach a name on a port. A wildcard is pinned to its names: its address says no more than that it is one of
+// them. An exact name is what its address stands for; of TLS it only has to be TLS, by any SNI.
+func (b *builder) ambientRule(name match.Pattern, p ambientPort) *security.Rule {
+	principals, except, _ := b.ambientSources(p.class) // can be said: ambientGroups has asked
+	to := &security.Operation{Ports: []string{strconv.Itoa(int(p.class.Port))}}
+	var when *security.Condition
+	below := patternTexts(p.carve)
+	switch exact := name.Kind() == match.Exact; {
+	case p.class.Protocol == policy.TLS && exact:
+		when = &security.Condition{Key: "connection.sni", Values: []string{"*"}}
+	case p.class.Protocol == policy.TLS:
+		when = &security.Condition{Key: "connection.sni", Values: []string{name.String()}, NotValues: below}
+	case !exact:
+		to.Hosts, to.NotHosts = []string{name.String()}, withPort(below, p.class.Port)
+	}
+	return b.certs.rule(principals, except, []*security.Rule_To{{Operation: to}}, when)
+}
+
+func (b *builder) assumeAmbient(wildcardTLS bool) {
+	w := b.profile.Waypoint
+	b.out.Assume("ambient", fmt.Sprintf("every pod is captured by ztunnel of version %s or later (istio.io/dataplane-mode=ambient), with DNS capture on, and the trust domain is %s", b.version, b.certs.trust))
+	b.out.Assume("allocated-addresses", "istiod allocates addresses for names (PILOT_ENABLE_IP_AUTOALLOCATE, on by default); pods that resolve names elsewhere reach nothing")
+	b.out.Assume("waypoint", fmt.Sprintf("the waypoint %s/%s is programmed: without one, ztunnel dials the names directly and asks nobody", w.Namespace, w.Name))
+	b.out.Assume("waypoint-namespace", fmt.Sprintf("namespace %s is the platform's own: who may write there may open the waypoint", w.Namespace))
+	b.out.Assume("names-are-ours", "nobody else may create ServiceEntries in namespaces of the mesh: an older entry of the same name, or a tenant's own for all addresses, goes past the waypoint")
+	b.out.Assume("tcp-only", "ztunnel sees TCP alone: something else keeps UDP and other protocols from leaving pods")
+	if wildcardTLS {
+		b.out.Assume("wildcard-tls", "istiod runs with ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS=true")
+	}
+	if b.spelled {
+		b.out.Assume("namespaces-known", "the namespaces of the inventory, or without one those that policies name, are all there are; render again when there are more")
+	}
+}
