@@ -17,6 +17,7 @@ import (
 	"github.com/cilium/cilium/pkg/labels"
 	"github.com/cilium/cilium/pkg/option"
 	"github.com/cilium/cilium/pkg/policy"
+	"github.com/cilium/cilium/pkg/policy/api"
 	policytypes "github.com/cilium/cilium/pkg/policy/types"
 	"github.com/cilium/cilium/pkg/u8proto"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -47,17 +48,44 @@ func (noMetrics) DelRule(policytypes.PolicyEntry) {}
 
 // NewCilium returns Cilium's judgement of the policies. Its ipBlock never selects a pod of the cluster.
 func NewCilium(w *World, policies []*networkingv1.NetworkPolicy) (Judge, error) {
+	c := newCilium(w, nil)
+	for _, np := range policies {
+		slim, err := slimPolicy(np)
+		if err != nil {
+			return nil, err
+		}
+		entries, err := k8s.ParseNetworkPolicy(c.log, clusterName, slim)
+		if err != nil {
+			return nil, fmt.Errorf("cilium: %s/%s: %w", np.Namespace, np.Name, err)
+		}
+		c.repo.ReplaceByResource(entries, ipcachetypes.NewResourceID(ipcachetypes.ResourceKindNetpol, np.Namespace, np.Name))
+	}
+	return c, nil
+}
+
+// newCilium returns the engine without policies. An address outside has a label for each of the names that policies select it by, as the agent gives it
+// when DNS has answered.
+func newCilium(w *World, selectors []api.FQDNSelector) *cilium {
 	ciliumOnce()
 	log := slog.New(slog.DiscardHandler)
 	c := &cilium{log: log, manager: identitymanager.NewIDManager(log), pods: map[*Pod]*identity.Identity{}, outside: map[netip.Addr]*identity.Identity{}}
-	all, pods := identity.IdentityMap{}, identity.IdentityMap{}
+	all := identity.IdentityMap{}
 	for i := range w.Pods {
 		p := &w.Pods[i]
 		id := identity.NewIdentity(identity.NumericIdentity(1000+i), podLabels(log, w, p))
-		c.pods[p], all[id.ID], pods[id.ID] = id, id.LabelArray, id.LabelArray
+		c.pods[p], all[id.ID] = id, id.LabelArray
 	}
 	for i, a := range w.Outside {
-		id := identity.NewIdentity(identity.IdentityScopeLocal+identity.NumericIdentity(1+i), labels.GetCIDRLabels(netip.PrefixFrom(a, a.BitLen())))
+		known := labels.GetCIDRLabels(netip.PrefixFrom(a, a.BitLen()))
+		if name := w.Names[a]; name != "" {
+			for _, s := range selectors {
+				if expr, err := s.ToRegex(); err == nil && expr.MatchString(name+".") {
+					label := s.IdentityLabel()
+					known[label.Key] = label
+				}
+			}
+		}
+		id := identity.NewIdentity(identity.IdentityScopeLocal+identity.NumericIdentity(1+i), known)
 		c.outside[a], all[id.ID] = id, id.LabelArray
 	}
 	for id, l := range identity.ListReservedIdentities() {
@@ -68,18 +96,7 @@ func NewCilium(w *World, policies []*networkingv1.NetworkPolicy) (Judge, error) 
 	var done sync.WaitGroup
 	c.repo.GetSubjectSelectorCache().UpdateIdentities(all, nil, &done)
 	done.Wait()
-	for _, np := range policies {
-		slim, err := slimPolicy(np)
-		if err != nil {
-			return nil, err
-		}
-		entries, err := k8s.ParseNetworkPolicy(log, clusterName, slim)
-		if err != nil {
-			return nil, fmt.Errorf("cilium: %s/%s: %w", np.Namespace, np.Name, err)
-		}
-		c.repo.ReplaceByResource(entries, ipcachetypes.NewResourceID(ipcachetypes.ResourceKindNetpol, np.Namespace, np.Name))
-	}
-	return c, nil
+	return c
 }
 
 // slimPolicy converts a policy to Cilium's own reading of the API type.

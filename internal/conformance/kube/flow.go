@@ -11,6 +11,7 @@ type World struct {
 	Namespaces []Namespace
 	Pods       []Pod
 	Outside    []netip.Addr // addresses that flows go to
+	Names      map[netip.Addr]string // that DNS has given addresses outside for
 }
 
 // A Namespace of a world. Its name is among its labels, as the API server sees to.
