@@ -92,13 +92,7 @@ func (r *rendering) check() error {
 
 // saidElsewhere reports whether what some layers skipped is said by another one, of all that is rendered.
 func (r *rendering) saidElsewhere(g *Grant, skipped layers) bool {
-	if g.Kind == BaselineGrant {
-		return r.base&^skipped != 0
-	}
-	if len(r.exact) == 0 {
-		return true // there is nothing to take from
-	}
-	left := r.all() &^ skipped
+	left := r.base &^ skipped
 	for _, exact := range r.exact {
 		left &= exact
 	}
@@ -111,7 +105,7 @@ func (r *rendering) saidElsewhere(g *Grant, skipped layers) bool {
 			return true
 		}
 	}
-	return false
+	return g.Kind != BaselineGrant && len(r.exact) == 0 // nothing to take from
 }
 
 // result puts everything in canonical order.

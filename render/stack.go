@@ -34,9 +34,9 @@ func Render(p *Plan, stack Stack, opts ...Option) (*Result, error) {
 	for _, g := range p.grants {
 		r.original[g.ID] = g
 	}
+	r.chooseBaseline()
 	r.chooseAllows()
 	r.chooseTakers()
-	r.chooseBaseline()
 	if err := r.widening(); err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (r *rendering) judge(g *Grant, ranged bool) bool {
 	var exact, cannot layers
 	var first missing
 	for i := range r.layers {
-		f, why := r.layers[i].fidelity(r.plan, g, ranged)
+		f, why := r.fidelity(i, g, ranged)
 		switch {
 		case f == Same:
 			exact |= 1 << i
@@ -242,6 +242,16 @@ func (r *rendering) judge(g *Grant, ranged bool) bool {
 	}
 	r.exact[g.ID] = exact
 	return true
+}
+
+// fidelity returns how well a layer says an allow, and for anything but Same why not. What a layer says holds nothing back when it lets pass
+// what it does not say: without the baseline it says nothing exactly, where another layer has the baseline.
+func (r *rendering) fidelity(i int, g *Grant, ranged bool) (Fidelity, missing) {
+	f, why := r.layers[i].fidelity(r.plan, g, ranged)
+	if f == Same && r.base != 0 && !r.base.has(i) {
+		return Wider, missing{Baseline, "it lets pass what no rule allows"}
+	}
+	return f, why
 }
 
 // together returns the allows that the stack can say together. When a layer says one allow exactly and another wider, and a second layer the
@@ -310,7 +320,7 @@ func agree(exact layers, ports match.Ports, there map[layers]match.Ports) bool {
 // widerFeature returns the feature that keeps the first layer that says g wider from saying it exactly.
 func (r *rendering) widerFeature(g *Grant, ranged bool) Feature {
 	for i := range r.layers {
-		if f, why := r.layers[i].fidelity(r.plan, g, ranged); f != Same {
+		if f, why := r.fidelity(i, g, ranged); f != Same {
 			return why.feature
 		}
 	}
