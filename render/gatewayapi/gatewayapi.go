@@ -1,6 +1,9 @@
 package gatewayapi
 
 import (
+	"slices"
+
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/render"
 )
 
@@ -12,32 +15,69 @@ func New(p Profile) (*Renderer, error) {
 	if err := p.Validate().Err(); err != nil {
 		return nil, err
 	}
+	p.Backends = slices.Clone(p.Backends)
 	return &Renderer{p}, nil
 }
 
 // Target returns "gatewayapi".
 func (r *Renderer) Target() string { return "gatewayapi" }
 
-// Features returns what this target can say: exact names of TLS and HTTP by sources that a certificate tells. Names are re-resolved at the
-// gateway, where nothing asks for an address, so DenyAddressOnName is not among them.
+// Features returns what this target can say. With Istio these are exact names of TLS and HTTP by sources that a certificate tells; without,
+// also names below a domain, for everybody or, with Linkerd, whole namespaces. Names are re-resolved on the way, where nothing
+// asks for an address, so DenyAddressOnName is not among them. Routes alone say no baseline: that is for another layer.
 func (r *Renderer) Features() render.Features {
-	return render.Features{
-		render.HostExact:          render.Same,
-		render.TLSByName:          render.Same,
-		render.HTTPByName:         render.Same,
-		render.OriginateSimpleTLS: render.Same,
-		render.OriginateMutualTLS: render.Same,
-		render.SourceEveryone:     render.Same,
-		render.SourceAccounts:     render.Same,
-		render.SourceAccountGlob:  render.Same,
-		render.Baseline:           render.Same,
+	f := render.Features{
+		render.HostExact:      render.Same,
+		render.TLSByName:      render.Same,
+		render.HTTPByName:     render.Same,
+		render.SourceEveryone: render.Same,
 	}
+	switch r.profile.Implementation {
+	case Portable:
+		f[render.HostSubdomains] = render.Same
+		f[render.SourceAccounts], f[render.SourceAccountGlob], f[render.SourcePods] = render.Wider, render.Wider, render.Wider
+	case Linkerd:
+		f[render.HostSubdomains] = render.Same
+		f[render.SourceAccounts] = render.Same
+		f[render.Baseline] = render.Same
+	default:
+		if r.profile.release() == "1.5" {
+			delete(f, render.TLSByName) // the way out of a gateway is a TCPRoute, of version v1 from 1.6 on
+		}
+		f[render.OriginateSimpleTLS], f[render.OriginateMutualTLS] = render.Same, render.Same
+		f[render.SourceAccounts], f[render.SourceAccountGlob] = render.Same, render.Same
+		f[render.Baseline] = render.Same
+	}
+	return f
 }
 
-// Render implements render.Renderer.
+// Refine implements [render.Refiner].
+func (r *Renderer) Refine(_ *render.Plan, g *render.Grant) (f render.Fidelity, lost render.Feature, why string) {
+	if r.profile.Implementation == Linkerd {
+		return refineLinkerd(g)
+	}
+	return render.Same, "", ""
+}
+
+// Render implements [render.Renderer].
 func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
-	b := &builder{profile: r.profile, plan: p, out: out}
-	b.collect()
-	b.emit()
+	switch r.profile.Implementation {
+	case Portable:
+		b := &portable{profile: r.profile, backends: map[string]Backend{}, out: out, grants: map[string]*crossing{}}
+		for _, backend := range r.profile.Backends {
+			pattern, err := match.ParsePattern(backend.Host)
+			if err != nil {
+				return err
+			}
+			b.backends[pattern.String()] = backend
+		}
+		b.render(p)
+	case Linkerd:
+		(&linkerd{profile: r.profile, plan: p, out: out}).render()
+	default:
+		b := &builder{profile: r.profile, plan: p, out: out}
+		b.collect()
+		b.emit()
+	}
 	return nil
 }
