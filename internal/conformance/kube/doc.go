@@ -1,3 +1,3 @@
 // Package kube judges rendered objects by engines that this project did not write: the API server's validation of NetworkPolicy, cyclonus'
-// matcher and Cilium's policy engine.
+// matcher and Cilium's policy engine, and the schemas of CustomResourceDefinitions with their rules in CEL.
 package kube

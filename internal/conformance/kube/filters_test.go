@@ -170,6 +170,7 @@ func manifests(t testing.TB, objects []render.Object) [][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
+		checkSchema(t, data)
 		out = append(out, data)
 	}
 	return out

@@ -10,7 +10,7 @@ import (
 type World struct {
 	Namespaces []Namespace
 	Pods       []Pod
-	Outside    []netip.Addr // addresses that flows go to
+	Outside    []netip.Addr          // addresses that flows go to
 	Names      map[netip.Addr]string // that DNS has given addresses outside for
 }
 
