@@ -72,7 +72,7 @@ func (b *builder) steer() []*steered {
 		classes  []*nameClass
 	}{{policy.TLS, b.tls}, {policy.HTTP, b.http}} {
 		for _, c := range side.classes {
-			to := scopeOf(c.who.any, b.cluster)
+			to := scopeOf(c.everybody(), b.cluster)
 			if to.isZero() {
 				continue
 			}

@@ -25,6 +25,8 @@
 // AuthorizationPolicy by certificate and Host header. Since access rules know no most specific name, the names of other classes below a
 // wildcard are taken out one by one. The port of the destination travels in a header that the sidecar sets, the gateway checks along
 // with the name, and removes. Names below a wildcard are looked up at the gateway as they come.
+// Rules by method and path are said there, too; denies of some calls are a policy of their own, and where paths are told apart, routes take
+// only those that all servers read in the same way.
 //
 // # Addresses
 //

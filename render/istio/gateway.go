@@ -67,6 +67,7 @@ func (b *builder) emitGate() {
 		if c.nobody() {
 			covers = append(covers, c.Grants...) // of sources without a pod
 		}
+		covers = append(covers, c.Denies...) // where no rule lets anything pass, this takes all
 	}
 	for _, classes := range byPort(b.tls) {
 		var all []accountSelector
@@ -80,7 +81,7 @@ func (b *builder) emitGate() {
 		gate.Rules = append(gate.Rules, b.certs.rule(b.certs.gate(all), nil, []*security.Rule_To{{Operation: here}},
 			&security.Condition{Key: "connection.sni", Values: []string{tlsMarker(classes[0].Port)}}))
 	}
-	b.emit(securityV1, "AuthorizationPolicy", "egress-tls", gate, covers...)
+	b.emit(securityV1, "AuthorizationPolicy", "egress-tls", gate, unique(covers)...)
 }
 
 func (b *builder) gatewayPods() *istiotype.WorkloadSelector {

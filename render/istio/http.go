@@ -32,8 +32,8 @@ func (b *builder) emitHTTP() {
 // emitRules writes the access rules of HTTP. It returns the classes that they cannot say, whose grants it skips.
 func (b *builder) emitRules() (refused map[*nameClass]bool) {
 	refused = map[*nameClass]bool{}
-	var rules []*security.Rule
-	var grants []*render.Grant
+	var rules, denials []*security.Rule
+	var grants, denies []*render.Grant
 	for _, classes := range byPort(b.http) {
 		tree := newNameTree(classes)
 		for _, c := range classes {
@@ -48,24 +48,30 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 			}
 			rules = append(rules, rule...)
 			grants = append(grants, c.Grants...)
-			if slices.ContainsFunc(c.who.any, needsSpelling) {
+			denials = append(denials, b.denials(c, tree)...)
+			denies = append(denies, c.Denies...)
+			if slices.ContainsFunc(c.everybody(), needsSpelling) {
 				b.spell(c.Grants, needsSpelling, render.SourceAccountGlob)
 			}
 		}
 	}
 	if len(rules) > 0 {
-		b.emitAccess("egress-http", rules, unique(grants))
+		b.emitAccess("egress-http", security.AuthorizationPolicy_ALLOW, rules, unique(grants))
+	}
+	if len(denials) > 0 {
+		b.emitAccess("egress-http-deny", security.AuthorizationPolicy_DENY, denials, unique(denies))
 	}
 	return refused
 }
 
-// emitAccess writes rules that let requests come to the gateway, in as many policies as it takes; without a rule one that lets none.
-func (b *builder) emitAccess(role string, rules []*security.Rule, covers []*render.Grant) {
+// emitAccess writes rules about what comes to the gateway, in as many policies as it takes; without a rule one, which takes no part in a DENY and
+// lets nothing pass as an ALLOW.
+func (b *builder) emitAccess(role string, action security.AuthorizationPolicy_Action, rules []*security.Rule, covers []*render.Grant) {
 	for i := 0; i == 0 || len(rules) > 0; i++ {
 		n := min(len(rules), maxRules)
 		b.out.Emit(render.Object{
 			APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Gateway.Namespace, Name: b.out.Name(role, strconv.Itoa(i)),
-			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: security.AuthorizationPolicy_ALLOW, Rules: rules[:n]},
+			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: action, Rules: rules[:n]},
 		}, render.Same, covers...)
 		rules = rules[n:]
 	}
@@ -96,14 +102,52 @@ func (b *builder) principals(who accounts) (any, except []string, why string) {
 
 // rule returns the access rules for a class, or why there are none.
 func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why string) {
-	principals, except, why := b.principals(c.who)
+	if len(c.who.any) > 0 {
+		if rules, why = b.access(c, c.who, nil, nil, tree); why != "" {
+			return nil, why
+		}
+	}
+	for i, call := range c.Calls {
+		if len(c.calls[i].any) == 0 {
+			continue
+		}
+		some, why := b.access(c, c.calls[i], call.Methods, call.Paths, tree)
+		if why != "" {
+			return nil, why
+		}
+		rules = append(rules, some...)
+	}
+	return rules, ""
+}
+
+// access returns the access rules for some who may make some calls.
+func (b *builder) access(c *nameClass, who accounts, methods []string, paths []policy.Path, tree nameTree) (rules []*security.Rule, why string) {
+	principals, except, why := b.principals(who)
 	if why != "" {
 		return nil, why
 	}
-	var to []*security.Rule_To
-	operation := func(hosts []string, below []match.Pattern) {
+	return b.ruleOf(principals, except, b.operations(c, methods, paths, tree), c.Port), ""
+}
+
+// ruleOf returns a rule for requests to a port, or as many as it takes.
+func (b *builder) ruleOf(principals, except []string, to []*security.Rule_To, port uint16) (rules []*security.Rule) {
+	for part := range slices.Chunk(to, maxOperations) {
+		rules = append(rules, b.certs.rule(principals, except, part,
+			&security.Condition{Key: "request.headers[" + portHeader + "]", Values: []string{strconv.Itoa(int(port))}}))
+	}
+	return rules
+}
+
+// operations returns what asks for the names of a class by some methods and paths; by none, by all.
+func (b *builder) operations(c *nameClass, methods []string, paths []policy.Path, tree nameTree) (to []*security.Rule_To) {
+	var below []string
+	for _, p := range paths {
+		below = append(below, p.String()) // "/v1/*" is a prefix here as there, and neither has '*' elsewhere
+	}
+	operation := func(hosts []string, carved []match.Pattern) {
 		to = append(to, &security.Rule_To{Operation: &security.Operation{
-			Hosts: withPort(hosts, c.Port), NotHosts: withPort(patternTexts(below), c.Port),
+			Hosts: withPort(hosts, c.Port), NotHosts: withPort(patternTexts(carved), c.Port), Methods: methods, Paths: below,
+			// Without the port, Istio would apply what it can of a rule to connections by TLS.
 			Ports: []string{strconv.Itoa(int(b.profile.Gateway.HTTP.TargetPort))},
 		}})
 	}
@@ -115,11 +159,29 @@ func (b *builder) rule(c *nameClass, tree nameTree) (rules []*security.Rule, why
 			operation([]string{p.String()}, tree.carved(p))
 		}
 	}
-	for part := range slices.Chunk(to, maxOperations) {
-		rules = append(rules, b.certs.rule(principals, except, part,
-			&security.Condition{Key: "request.headers[" + portHeader + "]", Values: []string{strconv.Itoa(int(c.Port))}}))
+	return to
+}
+
+// denials returns the rules for the calls that denies take from a class. They name the same hosts in the same words as those that let requests
+// pass, so that no spelling of a host is let pass and not denied.
+func (b *builder) denials(c *nameClass, tree nameTree) (rules []*security.Rule) {
+	for _, d := range c.Denies {
+		who, wider := []accountSelector{{}}, !d.Source.AccountsOK
+		if d.Source.AccountsOK {
+			who = d.Source.Accounts
+			_, unsaid := b.certs.principals(who)
+			wider = unsaid != nil
+		}
+		if wider {
+			for _, g := range c.Grants {
+				b.out.Skip(g, render.SourceAccounts, fmt.Sprintf("deny %s takes from more sources than it says: AuthorizationPolicy cannot say %s", d.Rule, d.Source.Selector))
+			}
+		}
+		if principals := b.certs.gate(who); len(principals) > 0 {
+			rules = append(rules, b.ruleOf(principals, nil, b.operations(c, d.To.Methods, d.To.Paths, tree), c.Port)...)
+		}
 	}
-	return rules, ""
+	return rules
 }
 
 // withPort returns the hosts as Host headers say them, which may have the port.
@@ -144,6 +206,7 @@ type namePort struct {
 	port     uint16
 	grants   []*render.Grant
 	original *policy.TLSOrigination // nil: as the application speaks
+	paths    bool                   // whether some rule tells requests apart by path
 }
 
 // emitNames writes the routes and destinations of the names of HTTP, which several classes hold when they have several ports.
@@ -161,7 +224,7 @@ func (b *builder) emitNames(refused map[*nameClass]bool) {
 			if ports[p.String()] == nil {
 				order = append(order, p)
 			}
-			ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS})
+			ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS, c.byPath()})
 		}
 	}
 	slices.SortFunc(order, match.Pattern.Compare)
@@ -194,6 +257,10 @@ func (b *builder) emitName(p match.Pattern, ports []namePort) {
 			Route: []*networking.HTTPRouteDestination{{Destination: &networking.Destination{
 				Host: p.String(), Port: &networking.PortSelector{Number: uint32(port.port)},
 			}}},
+		}
+		if port.paths {
+			out.Match[0].Uri = &networking.StringMatch{MatchType: &networking.StringMatch_Regex{Regex: unambiguousPath}}
+			b.out.Assume("paths", "paths are judged, and sent on, as the gateway's path normalization (meshConfig.pathNormalization) has made them; those that are still ambiguous then are refused")
 		}
 		if p.Kind() != match.Exact {
 			out.Name = lookupRoute

@@ -46,6 +46,8 @@ func (r *Renderer) Features() render.Features {
 		render.TLSByName:          render.Same,
 		render.HTTPByName:         render.Same,
 		render.TCPByAddress:       render.Same,
+		render.HTTPMethods:        render.Same,
+		render.HTTPPaths:          render.Same,
 		render.OriginateSimpleTLS: render.Same,
 		render.OriginateMutualTLS: render.Same,
 		render.SourceEveryone:     render.Same,
@@ -197,10 +199,22 @@ func (b *builder) nameClasses(classes []render.NameClass, kind string) ([]*nameC
 			return nil, err
 		}
 		parts := []string{c.Sources.Key()}
+		var calls []accounts
+		for _, call := range c.Calls {
+			who, err := accountsOf(call.Sources)
+			if err != nil {
+				return nil, err
+			}
+			calls = append(calls, who)
+			parts = append(parts, policy.Destination{Methods: call.Methods, Paths: call.Paths}.String(), call.Sources.Key())
+		}
+		for _, d := range c.Denies {
+			parts = append(parts, string(d.ID))
+		}
 		if c.OriginateTLS != nil {
 			parts = append(parts, c.OriginateTLS.String())
 		}
-		out = append(out, &nameClass{c, b.out.Name(fmt.Sprintf("%s-%d", kind, c.Port), parts...), who})
+		out = append(out, &nameClass{c, b.out.Name(fmt.Sprintf("%s-%d", kind, c.Port), parts...), who, calls})
 	}
 	return out, nil
 }

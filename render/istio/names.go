@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -128,9 +129,19 @@ func (t nameTree) at(p match.Pattern) (*nameClass, []match.Pattern) {
 // A nameClass is a render.NameClass as this target says it.
 type nameClass struct {
 	render.NameClass
-	name string // stable, and unique among the classes of all protocols and ports
-	who  accounts
+	name  string // stable, and unique among the classes of all protocols and ports
+	who   accounts
+	calls []accounts // of the class's Calls
+}
+
+// everybody returns those who may reach the names somehow, but for what is excluded.
+func (c *nameClass) everybody() []accountSelector {
+	all := slices.Clone(c.who.any)
+	for _, call := range c.calls {
+		all = append(all, call.any...)
+	}
+	return all
 }
 
 // nobody reports whether no certificate lets anybody reach the names: the class is a carve-out, or its sources have no service accounts.
-func (c *nameClass) nobody() bool { return len(c.who.any) == 0 }
+func (c *nameClass) nobody() bool { return len(c.everybody()) == 0 }

@@ -93,7 +93,7 @@ func (r reader) outer(id identity.SPIFFEID, port uint16, host string) bool {
 			continue
 		}
 		to, at := r.leads(v.Tcp[0].Route[0].Destination.Host)
-		if to == host && at == port && r.authorized(id, v.Hosts[0], r.profile.Gateway.TLS.TargetPort, "", 0) {
+		if to == host && at == port && r.authorized(id, v.Hosts[0], request{at: r.profile.Gateway.TLS.TargetPort}) {
 			return true
 		}
 	}
@@ -101,24 +101,38 @@ func (r reader) outer(id identity.SPIFFEID, port uint16, host string) bool {
 }
 
 // lets reports whether the gateway lets a name pass for whoever holds the certificate, whatever sidecars do.
-func (r reader) lets(id identity.SPIFFEID, protocol policy.Protocol, port uint16, host string) bool {
+func (r reader) lets(id identity.SPIFFEID, protocol policy.Protocol, port uint16, host, method, path string) bool {
 	if protocol == policy.TLS {
 		if r.outer(id, port, host) {
 			return true
 		}
-		return r.authorized(id, tlsMarker(port), r.profile.Gateway.TLS.TargetPort, "", 0) && r.chain(id, port, host)
+		return r.authorized(id, tlsMarker(port), request{at: r.profile.Gateway.TLS.TargetPort}) && r.chain(id, port, host)
 	}
-	return r.authorized(id, httpMarker, r.profile.Gateway.HTTP.TargetPort, host, port) && r.routed(port, host)
+	q := request{r.profile.Gateway.HTTP.TargetPort, host, port, method, path}
+	return r.authorized(id, httpMarker, q) && r.routed(q)
 }
 
-// authorized asks the AuthorizationPolicies, of which one has to allow. Without a host it is a connection.
-func (r reader) authorized(id identity.SPIFFEID, sni string, at uint16, host string, port uint16) bool {
+// A request is what comes to a port of the gateway; without an authority it is a connection.
+type request struct {
+	at           uint16
+	authority    string
+	port         uint16
+	method, path string
+}
+
+// authorized asks the AuthorizationPolicies, of which one has to allow, and none may deny.
+func (r reader) authorized(id identity.SPIFFEID, sni string, q request) bool {
+	return r.ruled(security.AuthorizationPolicy_ALLOW, id, sni, q) && !r.ruled(security.AuthorizationPolicy_DENY, id, sni, q)
+}
+
+// ruled reports whether a rule of an action matches.
+func (r reader) ruled(action security.AuthorizationPolicy_Action, id identity.SPIFFEID, sni string, q request) bool {
 	matches := func(principals []string) bool {
 		return slices.ContainsFunc(principals, func(p string) bool { return principalMatches(p, id.Principal()) })
 	}
 	for _, o := range r.objects {
 		a, ok := o.Spec.(*security.AuthorizationPolicy)
-		if !ok {
+		if !ok || a.Action != action {
 			continue
 		}
 		for _, rule := range a.Rules {
@@ -129,7 +143,7 @@ func (r reader) authorized(id identity.SPIFFEID, sni string, at uint16, host str
 				case "connection.sni":
 					ok = ok && hostMatches(c.Values, sni)
 				case "request.headers[" + portHeader + "]":
-					ok = ok && slices.Contains(c.Values, fmt.Sprint(port))
+					ok = ok && slices.Contains(c.Values, fmt.Sprint(q.port))
 				case "source.principal":
 					ok = ok && matches(c.Values)
 				default:
@@ -138,7 +152,9 @@ func (r reader) authorized(id identity.SPIFFEID, sni string, at uint16, host str
 			}
 			for _, to := range rule.To {
 				op := to.Operation
-				if ok && slices.Contains(op.Ports, fmt.Sprint(at)) && (len(op.Hosts) == 0 || hostMatches(op.Hosts, host)) && !hostMatches(op.NotHosts, host) {
+				if ok && slices.Contains(op.Ports, fmt.Sprint(q.at)) && (len(op.Hosts) == 0 || hostMatches(op.Hosts, q.authority)) && !hostMatches(op.NotHosts, q.authority) &&
+					(len(op.Methods) == 0 || slices.Contains(op.Methods, q.method)) &&
+					(len(op.Paths) == 0 || slices.ContainsFunc(op.Paths, func(p string) bool { return principalMatches(p, q.path) })) {
 					return true
 				}
 			}
@@ -189,8 +205,8 @@ func (r reader) rbac(id identity.SPIFFEID, rules fields) bool {
 }
 
 // routed asks the virtual host of a name for a route, which looks at the Host header without its port.
-func (r reader) routed(port uint16, authority string) bool {
-	name, _, _ := strings.Cut(authority, ":")
+func (r reader) routed(q request) bool {
+	name, _, _ := strings.Cut(q.authority, ":")
 	routes := map[string]*networking.VirtualService{}
 	for _, o := range r.objects {
 		if v, ok := o.Spec.(*networking.VirtualService); ok && v.Gateways[0] != "mesh" {
@@ -203,8 +219,24 @@ func (r reader) routed(port uint16, authority string) bool {
 	}
 	for _, route := range v.GetHttp() {
 		m := route.Match[0]
-		if m.Headers[portHeader].GetExact() == fmt.Sprint(port) && regexp.MustCompile("^(?:"+m.Authority.GetRegex()+")$").MatchString(authority) {
+		matches := func(regex, s string) bool { return regexp.MustCompile("^(?:" + regex + ")$").MatchString(s) }
+		if m.Headers[portHeader].GetExact() == fmt.Sprint(q.port) && matches(m.Authority.GetRegex(), q.authority) && (m.Uri == nil || matches(m.Uri.GetRegex(), q.path)) {
 			return true
+		}
+	}
+	return false
+}
+
+// byPath reports whether the routes of a name look at paths.
+func (r reader) byPath(authority string) bool {
+	name, _, _ := strings.Cut(authority, ":")
+	for _, o := range r.objects {
+		if v, ok := o.Spec.(*networking.VirtualService); ok && len(v.Http) > 0 && match.MustParsePattern(v.Hosts[0]).Matches(match.MustParseHost(name)) {
+			for _, route := range v.Http {
+				if route.Match[0].Uri != nil {
+					return true
+				}
+			}
 		}
 	}
 	return false
@@ -240,10 +272,13 @@ func checkMeaning(t *testing.T, r *Renderer) {
 		read := reader{t, res.Objects, r.profile}
 		for range 10 {
 			req := gen.Request(policies).Draw(t, "request")
-			if req.Host.IsZero() || req.Protocol != policy.TLS && req.Protocol != policy.HTTP || req.Port == 0 || req.Path != "" {
+			if req.Host.IsZero() || req.Protocol != policy.TLS && req.Protocol != policy.HTTP || req.Port == 0 {
 				continue
 			}
-			req.Access = policy.Access{Protocol: req.Protocol, Port: req.Port, Host: req.Host}
+			req.Access = policy.Access{Protocol: req.Protocol, Port: req.Port, Host: req.Host, Method: req.Method, Path: req.Path}
+			if req.Protocol == policy.HTTP && (req.Method == "" || req.Path == "") {
+				continue // no request of HTTP comes without
+			}
 			// Without an inventory, namespaces that no policy names are not known, and labels are nobody's.
 			req.Source = identity.Workload{Cluster: "c1", Namespace: rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "namespace"),
 				ServiceAccount: rapid.SampledFrom([]string{"x", "y", "xy"}).Draw(t, "account")}
@@ -252,10 +287,12 @@ func checkMeaning(t *testing.T, r *Renderer) {
 			if req.Protocol == policy.HTTP && req.Port != 80 {
 				authority = fmt.Sprintf("%s:%d", authority, req.Port)
 			}
-			lets := read.lets(id, req.Protocol, req.Port, authority)
+			lets := read.lets(id, req.Protocol, req.Port, authority, req.Method, req.Path)
 			d := engine.Decide(req)
 			lost := func(l render.Loss) bool { return l.Grant.Source.Selector.Matches(req.Source) }
 			switch {
+			case d.Reason == policy.InvalidRequest && !read.byPath(authority):
+				// Without a rule by path, all paths are as good.
 			case lets && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
 				t.Fatalf("%v %v is let pass, and the model says: %v", id, req.Access, d)
 			case lets && req.Protocol == policy.TLS && read.named() && !read.straight(req):

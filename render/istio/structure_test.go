@@ -287,7 +287,7 @@ func checkSources(t fataler, read reader, classes []render.NameClass) {
 				if c.Protocol == policy.HTTP {
 					authority = fmt.Sprintf("%s:%d", host, c.Port)
 				}
-				if got := read.lets(id, c.Protocol, c.Port, authority); got != want {
+				if got := read.lets(id, c.Protocol, c.Port, authority, "GET", "/"); got != want {
 					t.Fatalf("%s %s port %d for %s: %t", c.Protocol, host, c.Port, id, got)
 				}
 				req := policy.Request{Source: who, Access: policy.Access{Protocol: c.Protocol, Port: c.Port, Host: host}}
@@ -342,7 +342,7 @@ func TestTooLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tls = append(tls, &nameClass{c, fmt.Sprintf("c%d", i), who})
+		tls = append(tls, &nameClass{NameClass: c, name: fmt.Sprintf("c%d", i), who: who})
 	}
 	rec := newRecorder()
 	b := builder{Renderer: defaultRenderer(t), out: rec, tls: tls}

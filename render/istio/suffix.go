@@ -144,8 +144,9 @@ func (b *builder) emitOuterGate() {
 		if c.nobody() {
 			covers = append(covers, c.Grants...)
 		}
+		covers = append(covers, c.Denies...) // where no rule lets anything pass, this takes all
 	}
-	b.emitAccess("egress-tls", rules, unique(covers))
+	b.emitAccess("egress-tls", security.AuthorizationPolicy_ALLOW, rules, unique(covers))
 }
 
 // byServerName is the assurance of names of TLS that the sidecar asks for in place of the application.

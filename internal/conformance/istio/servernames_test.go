@@ -124,3 +124,37 @@ spec:
 		a.in(t, m)
 	}
 }
+
+// TestMethodsAndPaths walks requests of HTTP that rules tell apart by method and path, spelled as servers read them differently, too.
+func TestMethodsAndPaths(t *testing.T) {
+	m, _ := meshOf(t, `
+apiVersion: egresskit.io/v1alpha1
+kind: EgressPolicy
+metadata: {name: p}
+spec:
+  cluster:
+    deny: [{hosts: ["*.example.com"], protocol: HTTP, paths: ["/admin/*"], methods: [POST]}]
+  sources:
+  - {name: a, from: [{namespaces: [default], serviceAccounts: [sleep]}], allow: [{hosts: ["*.example.com"], protocol: HTTP}, {hosts: [tls.example.com]}]}
+  - {name: b, from: [{namespaces: [other], serviceAccounts: [sleep]}], allow: [{hosts: [a.example.com], protocol: HTTP, methods: [GET], paths: ["/v1/*", /health]}]}
+`, istio.DefaultProfile())
+	const passes = "a.example.com:80 by gateway"
+	to := func(method, path string) walk.HTTP {
+		return walk.HTTP{Authority: "a.example.com", Method: method, Path: path}
+	}
+	for _, a := range []ask{
+		http(other, to("GET", "/v1/x"), passes), http(other, to("GET", "/v1/"), passes), http(other, to("GET", "/health"), passes),
+		http(other, to("GET", "/v1/x?a=/../b"), passes),
+		http(other, to("GET", "/v1"), "denied"), http(other, to("GET", "/health/"), "denied"), http(other, to("GET", "/v10"), "denied"),
+		http(other, to("POST", "/v1/x"), "denied"), http(other, to("GET", "/admin/x"), "denied"),
+		http(other, to("GET", "/v1//x"), "denied"),
+		http(sleep, to("GET", "/admin/x"), passes), http(sleep, to("POST", "/admin"), passes), http(sleep, to("POST", "/other"), passes),
+		http(sleep, to("POST", "/admin/x"), "denied"), http(sleep, to("POST", "//admin/x"), "denied"),
+		http(sleep, walk.HTTP{Authority: "b.example.com", Method: "POST", Path: "/admin/x"}, "denied"),
+		http(sleep, walk.HTTP{Authority: "b.example.com", Method: "POST", Path: "/"}, "b.example.com:80 by gateway"),
+		// Rules about requests take nothing from connections.
+		{from: sleep, port: 443, bytes: sni("tls.example.com"), want: "tls.example.com:443 by gateway"},
+	} {
+		a.in(t, m)
+	}
+}
