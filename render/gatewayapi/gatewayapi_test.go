@@ -194,6 +194,10 @@ func checkLimits(t fataler, objects []render.Object) {
 				listeners[o.Name+"/"+string(l.Name)] = true
 			}
 		case *networking.ServiceEntry:
+			// Istio ignores an HTTPRoute on a wildcard, and the traffic goes round the gateway.
+			if slices.ContainsFunc(spec.Hosts, func(h string) bool { return strings.Contains(h, "*") }) {
+				t.Fatalf("%s is of a wildcard: %v", o.Name, spec.Hosts)
+			}
 			ports := map[uint32]bool{}
 			for _, p := range spec.Ports {
 				if ports[p.Number] {

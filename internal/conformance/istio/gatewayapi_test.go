@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"istio.io/istio/pkg/config/host"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -333,6 +334,80 @@ func TestGatewayAPIManyNames(t *testing.T) {
 			}
 			if got.Reached() != want || want && got.Host != h.String() {
 				t.Errorf("workload %d asks for %s: %v\n%v", i, h, got, got.Trace)
+			}
+		}
+	}
+}
+
+// TestGatewayAPIChannels puts what is rendered without Istio before the schemas of the channels that it is for.
+func TestGatewayAPIChannels(t *testing.T) {
+	portable := gatewayapi.DefaultProfile()
+	portable.Implementation = gatewayapi.Portable
+	portable.Backends = []gatewayapi.Backend{{Host: "*.com", Namespace: "proxies", Service: "proxy", Port: 3128}}
+	external := gatewayapi.DefaultProfile()
+	external.Implementation, external.Channel, external.ExternalHostnames = gatewayapi.Portable, "experimental", true
+	linkerd := gatewayapi.DefaultProfile()
+	linkerd.Implementation = gatewayapi.Linkerd
+	for _, c := range []struct {
+		profile  gatewayapi.Profile
+		channels []check.Channel
+	}{{portable, []check.Channel{check.Standard, check.Experimental}}, {external, []check.Channel{check.Experimental}}, {linkerd, []check.Channel{check.Standard, check.Experimental}}} {
+		renderer, err := gatewayapi.New(c.profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cnn := []match.Pattern{match.MustParsePattern("edition.cnn.com")}
+		engine, err := policy.Compile([]*policy.Policy{{Name: "cnn", Cluster: policy.Section{Allow: []policy.Rule{
+			{To: policy.Destination{Hosts: cnn, Protocol: policy.HTTP}}, {To: policy.Destination{Hosts: cnn, Protocol: policy.TLS}},
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := render.Render(render.NewPlan(engine, ""), render.Stack{renderer}, render.AcceptWider(render.BaselineRule, "not what is tested"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objs, err := objects.Rendered(result.Objects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		routes := 0
+		for _, o := range objs {
+			if o.GetKind() == "TLSRoute" {
+				routes++
+			}
+		}
+		if routes == 0 {
+			t.Errorf("%s: no routes", c.profile.Implementation)
+		}
+		for _, channel := range c.channels {
+			found, err := check.Schemas(channel, objs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				t.Error(f)
+			}
+		}
+	}
+	// What is experimental is nothing to the standard channel.
+	found, err := check.Schemas(check.Standard, []*objects.Object{{Object: map[string]any{
+		"apiVersion": "gateway.networking.x-k8s.io/v1alpha1", "kind": "XBackend", "metadata": map[string]any{"name": "x", "namespace": "y"},
+	}}})
+	if err != nil || len(found) == 0 {
+		t.Errorf("the standard channel takes an XBackend: %v, %v", found, err)
+	}
+}
+
+// TestHostnameIntersection compares intersections of patterns with Istio's of hostnames, which Gateway API's listeners and routes meet by.
+func TestHostnameIntersection(t *testing.T) {
+	names := []string{"a.com", "*.a.com", "b.a.com", "*.b.a.com", "c.b.a.com", "*.com", "aa.com", "*.aa.com", "b.com"}
+	for _, a := range names {
+		for _, b := range names {
+			got := match.MustParsePattern(a).Intersect(match.MustParsePattern(b))
+			want := host.Names{host.Name(a)}.Intersection(host.Names{host.Name(b)})
+			if len(got) != len(want) || len(got) == 1 && got[0].String() != string(want[0]) {
+				t.Errorf("%s and %s: %v, and Istio's is %v", a, b, got, want)
 			}
 		}
 	}
