@@ -202,12 +202,16 @@ func (b *builder) patchPort(f *envoyFilter, classes []*nameClass, exact, wildcar
 			}
 		}
 	}
-	f.add(networking.EnvoyFilter_LISTENER, fields{
+	listener := fields{
 		"name": inner, "internal_listener": fields{},
 		"listener_filters": list(extension("envoy.filters.listener.tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", nil)),
 		// What matches none of them is closed.
 		"filter_chains": chains,
-	})
+	}
+	if log := b.innerLog(); log != nil {
+		listener["access_log"] = log
+	}
+	f.add(networking.EnvoyFilter_LISTENER, listener)
 	at := func() *networking.EnvoyFilter_EnvoyConfigObjectMatch {
 		return &networking.EnvoyFilter_EnvoyConfigObjectMatch{ObjectTypes: &networking.EnvoyFilter_EnvoyConfigObjectMatch_Listener{
 			Listener: &networking.EnvoyFilter_ListenerMatch{FilterChain: &networking.EnvoyFilter_ListenerMatch_FilterChainMatch{

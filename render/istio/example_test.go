@@ -47,6 +47,7 @@ func Example() {
 	// VirtualService istio-system
 	// EnvoyFilter istio-system
 	// AuthorizationPolicy istio-system
+	// Telemetry istio-system
 	// 0 losses
 }
 

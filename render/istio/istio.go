@@ -165,6 +165,7 @@ func (b *builder) build(tls, http []render.NameClass, addresses []render.Address
 		b.emitClients()
 		b.emitGateway()
 		b.emitHTTP()
+		b.emitLog()
 		byTLS := byServerName
 		if b.inside() {
 			byTLS = atGateway

@@ -38,6 +38,9 @@ type Profile struct {
 	// compromised pod may ask the addresses of the names that it may reach for other names.
 	EnvoyFilter bool `json:"envoyFilter"`
 
+	// AccessLog is the access log provider of the mesh configuration that the gateway writes accesses to. Empty: what is logged is left as it is.
+	AccessLog string `json:"accessLog"`
+
 	// Unroutable are networks that no name outside may resolve to: addresses of theirs are dropped from what name servers answer (from
 	// version 1.31 on, and where the gateway looks names up itself). Otherwise whoever controls the DNS of an allowed name has the gateway
 	// connect to the inside of the cluster.
@@ -100,6 +103,7 @@ func DefaultProfile() Profile {
 		},
 		Waypoint:    Waypoint{Namespace: "istio-egress", Name: "egress"},
 		EnvoyFilter: true,
+		AccessLog:   "envoy",
 	}
 	for _, s := range [...]string{
 		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3",
