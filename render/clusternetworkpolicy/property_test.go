@@ -3,6 +3,7 @@ package clusternetworkpolicy_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,9 @@ func TestFaithful(t *testing.T) {
 				}
 				for range 40 {
 					request := policy.Request{Source: rapid.SampledFrom(w.Pods).Draw(t, "pod"), Access: w.Access().Draw(t, "access")}
+					if !request.Access.Address.IsValid() {
+						request.Access.Address = netip.MustParseAddr("192.0.2.99") // packets go somewhere
+					}
 					decision := w.Engine.Decide(request)
 					if decision.Reason == policy.InvalidRequest {
 						continue

@@ -206,6 +206,7 @@ func (w *worker) segments(g *render.Grant) []match.PortRange {
 func (w *worker) nameOn(g *render.Grant, host match.Pattern, ports match.Ports, port uint16, above []Pods) {
 	own, more, gone := w.takers(g, host, port)
 	if gone {
+		w.namesBelow(g, host, ports, port, nil)
 		return
 	}
 	exact, why := w.left(g.Source, own)
@@ -222,12 +223,18 @@ func (w *worker) nameOn(g *render.Grant, host match.Pattern, ports match.Ports, 
 	if len(pods) > 0 && Text(pods) != Text(above) {
 		w.open(pods, Way{Host: host, Protocol: g.To.Protocol, Ports: ports, Grant: g})
 	}
-	if Text(pods) == Text(exact) {
-		return
+	if Text(pods) != Text(exact) {
+		w.lose(g, more.feature, cmp.Or(why, more.why))
 	}
-	w.lose(g, more.feature, cmp.Or(why, more.why))
+	if Text(pods) != Text(exact) || len(own) > 0 {
+		w.namesBelow(g, host, ports, port, pods)
+	}
+}
+
+// namesBelow notes the names below host that have classes of their own, which may be open to more of a grant's sources than those of host are.
+func (w *worker) namesBelow(g *render.Grant, host match.Pattern, ports match.Ports, port uint16, above []Pods) {
 	for _, below := range w.below(g, host, port) {
-		w.nameOn(g, below, ports, port, pods)
+		w.nameOn(g, below, ports, port, above)
 	}
 }
 
