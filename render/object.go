@@ -22,7 +22,7 @@ func (o *Object) id() string {
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by" // always "egress"
 	OwnerLabel     = "egresskit.io/owner"           // see [WithOwner]
-	// AcceptedWider is the annotation of objects that let more pass than the policies say because the caller accepts it: one line
-	// "rule: reason" for each rule that was left out.
+	// AcceptedWider is an annotation of all objects of a rendering that lets more pass than the policies say, because the caller accepts it:
+	// one line "rule: reason" for each rule that is left out somewhere.
 	AcceptedWider = "egresskit.io/accepted-wider"
 )

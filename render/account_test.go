@@ -1,0 +1,342 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// object is an object of no consequence.
+func object(name string) Object {
+	return Object{APIVersion: "example.com/v1", Kind: "Thing", Namespace: "ns", Name: name}
+}
+
+// rendering one target with a function of its own.
+func renderBy(p *Plan, f Features, render func(p *Plan, out *Emitter), opts ...Option) (*Result, error) {
+	return Render(p, Stack{&fake{target: "x", features: f, render: func(p *Plan, out *Emitter) error { render(p, out); return nil }}}, opts...)
+}
+
+// Mistakes of a renderer are errors that name the target.
+func TestMistakesOfRenderers(t *testing.T) {
+	all := func(p *Plan) []*Grant { return slices.Collect(p.Grants()) }
+	for _, test := range []struct {
+		name   string
+		render func(p *Plan, out *Emitter)
+		want   string
+	}{
+		{"nothing accounted for", func(*Plan, *Emitter) {}, "target x neither emitted nor skipped 2 grants:\n#baseline\np/r1#TLS foo.com port 443"},
+		{"one forgotten", func(p *Plan, out *Emitter) { out.Emit(object("a"), Same, all(p)[0]) }, "neither emitted nor skipped 1 grant:\np/r1#"},
+		{"only assured", func(p *Plan, out *Emitter) {
+			out.Emit(object("a"), Same, all(p)[0])
+			out.Assure(all(p)[1], Assurance{Holds: Holds})
+		}, "neither emitted nor skipped 1 grant"},
+		{"wider than allowed", func(p *Plan, out *Emitter) { out.Emit(object("a"), Wider, all(p)...) }, "would let more pass than the policies say, 2 times"},
+		{"narrower", func(p *Plan, out *Emitter) { out.Emit(object("a"), Narrower, all(p)...) }, "emitted as narrower"},
+		{"no fidelity", func(p *Plan, out *Emitter) { out.Emit(object("a"), 0, all(p)...) }, "emitted as invalid"},
+		{"a foreign grant", func(p *Plan, out *Emitter) { out.Emit(object("a"), Same, &Grant{ID: "other"}) }, "ns/a: a grant that is not in the plan"},
+		{"no grant", func(p *Plan, out *Emitter) { out.Skip(nil, HostExact, "x") }, "Skip: a grant that is not in the plan"},
+		{"no hold", func(p *Plan, out *Emitter) { out.Assure(all(p)[0], Assurance{}) }, "invalid Hold"},
+		{"the same object twice", func(p *Plan, out *Emitter) {
+			out.Emit(object("a"), Same, all(p)...)
+			o := object("a")
+			o.APIVersion = "example.com/v1beta1" // another version of the same
+			out.Emit(o, Same)
+		}, "example.com/v1beta1 Thing ns/a is emitted twice"},
+		{"no kind", func(p *Plan, out *Emitter) { out.Emit(Object{APIVersion: "v1", Name: "a"}, Same, all(p)...) }, "no kind"},
+		{"a bad name", func(p *Plan, out *Emitter) { out.Emit(object("A"), Same, all(p)...) }, `"A"`},
+		{"a bad namespace", func(p *Plan, out *Emitter) {
+			o := object("a")
+			o.Namespace = "*"
+			out.Emit(o, Same, all(p)...)
+		}, "namespace"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			res, err := renderBy(planOf(t, "allow shop TLS foo.com 443"), everyFeature(), test.render)
+			if err == nil || res != nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "x") {
+				t.Errorf("result %v, error %v, want %q", res, err, test.want)
+			}
+		})
+	}
+}
+
+func TestErrorsOfRenderersAndCalls(t *testing.T) {
+	p := planOf(t)
+	broken := errors.New("broken")
+	target := &fake{target: "x", features: everyFeature()}
+	for _, test := range []struct {
+		name  string
+		stack Stack
+		opts  []Option
+		want  string
+	}{
+		{"empty stack", nil, nil, "1 to 64 layers"},
+		{"a large stack", make(Stack, 65), nil, "1 to 64 layers"},
+		{"a nil renderer", Stack{nil}, nil, "nil"},
+		{"two of a name", Stack{target, target}, nil, "different names"},
+		{"no name", Stack{&fake{features: everyFeature()}}, nil, "not empty"},
+		{"a bad owner", Stack{target}, []Option{WithOwner("a b")}, `owner "a b"`},
+		{"no owner", Stack{target}, []Option{WithOwner("")}, "owner"},
+		{"the renderer's own", Stack{&fake{target: "y", features: everyFeature(), render: func(*Plan, *Emitter) error { return broken }}}, nil, "target y: broken"},
+		{"nothing can be said", Stack{&fake{target: "x"}}, nil, "baseline"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			res, err := Render(p, test.stack, test.opts...)
+			if err == nil || res != nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("result %v, error %v, want %q", res, err, test.want)
+			}
+		})
+	}
+}
+
+// Skip is a loss for what is allowed, and an error for what takes away, unless another layer says it or the caller accepts it.
+func TestSkip(t *testing.T) {
+	skip := func(kinds ...GrantKind) func(p *Plan, out *Emitter) error {
+		return func(p *Plan, out *Emitter) error {
+			for g := range p.Grants() {
+				if slices.Contains(kinds, g.Kind) {
+					out.Skip(g, HostExact, "it does not fit")
+					continue
+				}
+				out.Emit(object(out.Name("g", string(g.ID))), Same, g)
+			}
+			return nil
+		}
+	}
+	p := planOf(t, "allow shop TLS *.foo.com 443", "deny shop any bad.foo.com", "within shop any *.com")
+	for _, test := range []struct {
+		kinds         []GrantKind
+		losses, wider string
+	}{
+		{kinds: []GrantKind{AllowGrant}, losses: "p/r1 a host-exact narrower"},
+		{kinds: []GrantKind{DenyGrant}, wider: "p/r2 a host-exact wider"},
+		{kinds: []GrantKind{BoundaryGrant, BaselineGrant}, wider: "#baseline a host-exact wider; p/r3 a host-exact wider"},
+	} {
+		a := &fake{target: "a", features: everyFeature(), render: skip(test.kinds...)}
+		res, err := Render(p, Stack{a})
+		var widening *WideningError
+		if errors.As(err, &widening) {
+			if got := lossLines(widening.Losses); got != test.wider {
+				t.Errorf("widening %q, want %q", got, test.wider)
+			}
+			res = mustAccept(t, p, Stack{a}, widening)
+			test.losses = test.wider
+		} else if err != nil || test.wider != "" {
+			t.Fatalf("skipping %v: %v", test.kinds, err)
+		}
+		if got := lossLines(res.Losses); got != test.losses {
+			t.Errorf("skipping %v: losses %q, want %q", test.kinds, got, test.losses)
+		}
+
+		// With another layer that says everything, what takes away is still said.
+		res, err = Render(p, Stack{a, &fake{target: "b", features: everyFeature()}})
+		if err != nil {
+			t.Fatalf("skipping %v: %v", test.kinds, err)
+		}
+		if test.wider != "" && len(res.Losses) > 0 {
+			t.Errorf("skipping %v in a stack: losses %q", test.kinds, lossLines(res.Losses))
+		}
+	}
+	// But not with one that says the allow wider.
+	if _, err := Render(p, Stack{&fake{target: "a", features: everyFeature(), render: skip(DenyGrant)}, &fake{target: "b", features: wider(TLSByName)}}); err == nil {
+		t.Error("a deny is skipped by the layer that has to say it")
+	}
+}
+
+// A deny that the target applies by itself has to be accounted for; others need not be.
+func TestDeniesOfClassesAreAccountedFor(t *testing.T) {
+	p := planOf(t, "allow shop TLS foo.com 443", "deny * any 203.0.113.7", "deny * any bar.com")
+	emit := func(p *Plan, out *Emitter) {
+		for g := range p.Grants() {
+			if g.Kind != DenyGrant {
+				out.Emit(object(out.Name("g", string(g.ID))), Same, g)
+			}
+		}
+	}
+	var unaccounted *UnaccountedError
+	if _, err := renderBy(p, everyFeature(), emit); !errors.As(err, &unaccounted) || len(unaccounted.Grants) != 1 || unaccounted.Grants[0].Rule != "p/r2" || unaccounted.Target != "x" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestStrict(t *testing.T) {
+	p := planOf(t, "allow shop TLS foo.com 443")
+	target := Stack{&fake{target: "x", features: without(HostExact)}}
+	var strict *StrictError
+	if _, err := Render(p, target, Strict()); !errors.As(err, &strict) || lossLines(strict.Losses) != "p/r1 x host-exact narrower" {
+		t.Errorf("error %v", err)
+	} else if want := "1 loss, and the rendering is strict:\nrule p/r1 allows TLS foo.com port 443: narrower in x (host-exact): it does not take single names"; err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+	if _, err := Render(p, Stack{&fake{target: "x", features: everyFeature()}}, Strict()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What the caller accepts stands in the losses and on the objects. What is accepted in vain changes nothing.
+func TestAcceptWider(t *testing.T) {
+	p := planOf(t, "allow shop TLS *.foo.com 443", "deny * any api-*.foo.com")
+	stack := Stack{&fake{target: "x", features: without(HostGlob, Baseline)}}
+	for _, opts := range [][]Option{nil, {AcceptWider("p/r2", "")}, {AcceptWider("p/r1", "no"), AcceptWider(BaselineRule, "yes")}} {
+		var widening *WideningError
+		if _, err := Render(p, stack, opts...); !errors.As(err, &widening) {
+			t.Errorf("error %v", err)
+		}
+	}
+	res, err := Render(p, stack, AcceptWider("p/r2", "until we move"), AcceptWider(BaselineRule, "the cloud's firewall"), AcceptWider("p/r9", "nothing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := res.Losses[1]; got.Accepted != "until we move" || got.Fidelity != Wider || got.Grant.Rule != "p/r2" {
+		t.Errorf("loss %+v", got)
+	}
+	for _, o := range res.Objects {
+		if got, want := o.Annotations[AcceptedWider], "baseline: the cloud's firewall\np/r2: until we move"; got != want {
+			t.Errorf("annotation %q, want %q", got, want)
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	given := map[string]string{"a": "b", OwnerLabel: "somebody"}
+	res, err := renderBy(planOf(t), everyFeature(), func(p *Plan, out *Emitter) {
+		o := object("a")
+		o.Labels = given
+		out.Emit(o, Same, slices.Collect(p.Grants())...)
+	}, WithOwner("platform"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "b", ManagedByLabel: "egress", OwnerLabel: "platform"}, res.Objects[0].Labels); diff != "" {
+		t.Error(diff)
+	}
+	if given[OwnerLabel] != "somebody" || res.Objects[0].Annotations != nil {
+		t.Error("the renderer's maps are changed")
+	}
+}
+
+// assuring is a target that assures every grant.
+func assuring(target string, f Features, hold Hold) *fake {
+	a := &fake{target: target, features: f}
+	a.render = func(p *Plan, out *Emitter) error {
+		for g := range p.Grants() {
+			a.emit(g, out)
+			if hold != 0 {
+				out.Assure(g, Assurance{EnforcedAt: "at " + target, Holds: hold, Why: "why " + target})
+			}
+		}
+		return nil
+	}
+	return a
+}
+
+func TestAssurances(t *testing.T) {
+	filter := func(f Features) Features { f[PacketFilter] = Same; return f }
+	admits := filter(wider(TLSByName))
+	for _, test := range []struct {
+		name  string
+		stack Stack
+		want  string // of the allow
+	}{
+		{"none given", Stack{assuring("a", everyFeature(), 0)}, "a, advisory: the target does not say what holds it"},
+		{"one layer", Stack{assuring("a", everyFeature(), WithPacketFilter)}, "at a, with a packet filter: why a"},
+		{"the best of two", Stack{assuring("a", everyFeature(), Advisory), assuring("b", everyFeature(), Holds)}, "at b, holds: why b"},
+		{"who admits limits nothing", Stack{assuring("a", everyFeature(), Advisory), assuring("b", admits, Holds)}, "at a, advisory: why a"},
+		{"behind a packet filter", Stack{assuring("a", everyFeature(), WithPacketFilter), assuring("b", admits, Holds)}, "at a, behind at b, holds: why a; b keeps pods from going round it: why b"},
+		{"behind a packet filter that does not hold", Stack{assuring("a", everyFeature(), WithPacketFilter), assuring("b", admits, WithPacketFilter)}, "at a, with a packet filter: why a"},
+		{"behind what is no packet filter", Stack{assuring("a", everyFeature(), WithPacketFilter), assuring("b", wider(TLSByName), Holds)}, "at a, with a packet filter: why a"},
+		{"behind itself", Stack{assuring("a", filter(everyFeature()), WithPacketFilter)}, "at a, with a packet filter: why a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			res, err := Render(planOf(t, "allow shop TLS foo.com 443"), test.stack)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Assurances) != 2 || res.Assurances[0].Grant.Kind != BaselineGrant {
+				t.Fatalf("assurances %v", res.Assurances)
+			}
+			if got := res.Assurances[1].Assurance.String(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+	weak, err := renderBy(planOf(t), everyFeature(), func(p *Plan, out *Emitter) {
+		for g := range p.Grants() {
+			out.Emit(object("a"), Same, g)
+			out.Assure(g, Assurance{EnforcedAt: "here", Holds: Holds})
+			out.Assure(g, Assurance{EnforcedAt: "there", Holds: Advisory})
+			out.Assure(g, Assurance{EnforcedAt: "here", Holds: Holds})
+		}
+	})
+	if err != nil || weak.Assurances[0].EnforcedAt != "there" {
+		t.Errorf("of several assurances the weakest counts: %v %v", weak, err)
+	}
+}
+
+func TestLayersAndAssumptions(t *testing.T) {
+	names := assuring("names", wider(TCPByAddress, SourcePods), Holds)
+	names.render = func(p *Plan, out *Emitter) error {
+		for g := range p.Grants() {
+			names.emit(g, out)
+		}
+		out.Assume("b", "second")
+		out.Assume("a", "first")
+		out.Assume("b", "second")
+		return nil
+	}
+	packets := &fake{target: "packets", features: wider(TLSByName)}
+	res, err := Render(planOf(t, "allow shop TLS foo.com 443", "allow shop?app=x TCP 203.0.113.0/24 5432", "deny shop any bar.com"), Stack{packets, names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range res.Layers {
+		got = append(got, fmt.Sprint(l.Target, l.Objects, l.Enforces, l.Admits))
+	}
+	want := []string{
+		"names4 [#baseline p/r1#TLS foo.com port 443 p/r3#any bar.com] [p/r2#TCP 203.0.113.0/24 port 5432]",
+		"packets4 [#baseline p/r2#TCP 203.0.113.0/24 port 5432 p/r3#any bar.com] [p/r1#TLS foo.com port 443]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Assumption{{"names", "a", "first"}, {"names", "b", "second"}}, res.Assumptions); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A Refiner makes worse what the features say, and never better.
+func TestRefiner(t *testing.T) {
+	p := planOf(t, "allow shop TLS foo.com 443", "allow shop TLS bar.com 443")
+	refine := func(f Fidelity) *refining {
+		return &refining{fake{target: "x", features: without(HostSubdomains)}, func(g *Grant) (Fidelity, Feature, string) {
+			if g.Rule == "p/r1" {
+				return f, HostExact, "not this one"
+			}
+			return Same, "", ""
+		}}
+	}
+	for f, want := range map[Fidelity]string{Same: "", Wider: "p/r1 x host-exact narrower", 0: "p/r1 x host-exact narrower"} {
+		res, err := Render(p, Stack{refine(f)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lossLines(res.Losses); got != want {
+			t.Errorf("%v: losses %q, want %q", f, got, want)
+		}
+	}
+	res, err := Render(planOf(t, "allow shop TLS *.foo.com 443"), Stack{refine(Same)})
+	if err != nil || lossLines(res.Losses) != "p/r1 x host-subdomains narrower" {
+		t.Errorf("a Refiner makes better: %v %v", res, err)
+	}
+}
+
+type refining struct {
+	fake
+	refine func(g *Grant) (Fidelity, Feature, string)
+}
+
+func (r *refining) Refine(p *Plan, g *Grant) (Fidelity, Feature, string) { return r.refine(g) }
