@@ -69,7 +69,7 @@ func (a *addresser) classes() []AddressClass {
 			key := c.key() + "\x00" + c.Addresses.String()
 			if have := byKey[key]; have != nil {
 				have.Ports = have.Ports.Union(ports)
-				have.Grants = mergeGrants(have.Grants, c.Grants)
+				have.Grants = append(have.Grants, c.Grants...)
 				continue
 			}
 			c.Protocol, c.Ports = a.protocol, ports
@@ -78,7 +78,9 @@ func (a *addresser) classes() []AddressClass {
 	}
 	var out []AddressClass
 	for _, key := range sortedKeys(byKey) {
-		out = append(out, *byKey[key])
+		c := byKey[key]
+		c.Grants = canonical(c.Grants)
+		out = append(out, *c)
 	}
 	slices.SortStableFunc(out, func(a, b AddressClass) int { return a.Ports.Compare(b.Ports) })
 	return out
@@ -149,7 +151,7 @@ func (a *addresser) partition(s slice) []AddressClass {
 		if classes[key] == nil {
 			classes[key] = &AddressClass{Sources: c.Sources, Denies: c.Denies}
 		}
-		classes[key].Grants = mergeGrants(classes[key].Grants, c.Grants)
+		classes[key].Grants = append(classes[key].Grants, c.Grants...)
 		if nested && key == parentKey {
 			tops[p] = tops[parent]
 			continue
@@ -287,13 +289,8 @@ func (a *addresser) demandPart(s slice, p netip.Prefix, allows, part, takers []r
 	if len(allows) == 0 {
 		return nil
 	}
-	for _, r := range s.takers {
-		if r.grant.Kind == DenyGrant && r.byName() {
-			part = append(part, r)
-		}
-	}
 	var out []row
-	for _, d := range part {
+	for _, d := range slices.Concat(part, s.across) {
 		var needs []Feature
 		if d.byName() {
 			needs = append(needs, DenyNameOnAddress)

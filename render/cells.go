@@ -51,64 +51,76 @@ func (r row) calls() string {
 // meets reports whether a request could be of both protocols.
 func meets(a, b policy.Protocol) bool { return a.Contains(b) || b.Contains(a) }
 
-// on reports whether r says something about a port.
-func (r row) on(port uint16) bool { return r.to.Ports.IsEmpty() || r.to.Ports.Contains(port) }
-
 // A slice is ports on which the same rows count.
 type slice struct {
 	ranges []match.PortRange
 	allows []row
 	takers []row            // denies, and destinations of boundaries
 	within map[*Grant][]row // the destinations by boundary
+	across []row            // denies by address where allows are by name, and the other way round
 }
 
-// slicePorts cuts the ports of the allows where a row begins or ends, and puts together those with the same rows, in order of the first port.
+// slicePorts cuts the ports of the allows, all by name or all by address, where a row begins or ends, and puts together those with the
+// same rows, in order of the first port.
 func slicePorts(allows, takers []row) []slice {
-	cuts := map[int]bool{}
-	for _, list := range [][]row{allows, takers} {
-		for _, r := range list {
-			for _, pr := range r.to.Ports.Ranges() {
-				cuts[int(pr.First)], cuts[int(pr.Last)+1] = true, true
-			}
+	rows := slices.Concat(allows, takers)
+	turns := map[int][]int{} // rows that begin or end at a port
+	on := make([]bool, len(rows))
+	for i, r := range rows {
+		on[i] = r.to.Ports.IsEmpty()
+		for _, pr := range r.to.Ports.Ranges() {
+			turns[int(pr.First)] = append(turns[int(pr.First)], i)
+			turns[int(pr.Last)+1] = append(turns[int(pr.Last)+1], i)
 		}
 	}
-	points := sortedKeys(cuts)
+	points := sortedKeys(turns)
 	bySet := map[string]int{}
 	var out []slice
-	for i := 0; i+1 < len(points); i++ {
-		port := uint16(points[i])
-		var s slice
+	for i, point := range points {
+		for _, turn := range turns[point] {
+			on[turn] = !on[turn]
+		}
+		if !slices.Contains(on[:len(allows)], true) {
+			continue // an allow that is on ends at a later point, so there is one below
+		}
+		pr := match.PortRange{First: uint16(point), Last: uint16(points[i+1] - 1)}
 		var key []byte
-		pick := func(list []row) (some []row) {
-			for i, r := range list {
-				if r.on(port) {
-					some = append(some, r)
-					key = binary.BigEndian.AppendUint32(key, uint32(i))
-				}
-			}
-			key = append(key, "then"...)
-			return some
-		}
-		if s.allows = pick(allows); len(s.allows) == 0 {
-			continue
-		}
-		s.takers = pick(takers)
-		s.within = map[*Grant][]row{}
-		for _, r := range s.takers {
-			if r.grant.Kind == BoundaryGrant {
-				s.within[r.grant] = append(s.within[r.grant], r)
+		for i, on := range on {
+			if on {
+				key = binary.BigEndian.AppendUint32(key, uint32(i))
 			}
 		}
-		pr := match.PortRange{First: port, Last: uint16(points[i+1] - 1)}
 		if at, ok := bySet[string(key)]; ok {
 			out[at].ranges = append(out[at].ranges, pr)
 			continue
 		}
 		bySet[string(key)] = len(out)
-		s.ranges = []match.PortRange{pr}
-		out = append(out, s)
+		out = append(out, newSlice(pr, rows, on))
 	}
 	return out
+}
+
+// newSlice returns the slice of the rows that are on.
+func newSlice(ports match.PortRange, rows []row, on []bool) slice {
+	s := slice{ranges: []match.PortRange{ports}, within: map[*Grant][]row{}}
+	for i, r := range rows {
+		if !on[i] {
+			continue
+		}
+		switch r.grant.Kind {
+		case AllowGrant:
+			s.allows = append(s.allows, r)
+			continue
+		case BoundaryGrant:
+			s.within[r.grant] = append(s.within[r.grant], r)
+		case DenyGrant:
+			if r.byName() != s.allows[0].byName() {
+				s.across = append(s.across, r)
+			}
+		}
+		s.takers = append(s.takers, r)
+	}
+	return s
 }
 
 // A forest holds rows under keys that are nested or disjoint.

@@ -1,10 +1,6 @@
 package render
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "fmt"
 
 // An Emitter collects what a renderer makes of a plan. It is for one call of Render and not safe for concurrent use.
 type Emitter struct {
@@ -83,8 +79,7 @@ func (e *Emitter) own(where string, grants []*Grant) []*Grant {
 		}
 		out = append(out, e.given[g.ID])
 	}
-	slices.SortFunc(out, func(a, b *Grant) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return slices.Compact(out)
+	return canonical(out)
 }
 
 // fail keeps a mistake of the renderer for the end: the methods have no error to return, so that renderers stay readable.

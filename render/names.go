@@ -176,10 +176,17 @@ func (n *namer) partition(s slice) []NameClass {
 		key := c.key()
 		keys[text] = key
 		if classes[key] == nil {
-			classes[key] = &NameClass{Sources: c.Sources, Calls: c.Calls, OriginateTLS: c.OriginateTLS, Denies: c.Denies}
+			classes[key] = &NameClass{Sources: c.Sources, OriginateTLS: c.OriginateTLS, Denies: c.Denies}
+			for _, call := range c.Calls {
+				call.Grants = nil
+				classes[key].Calls = append(classes[key].Calls, call)
+			}
 		}
 		class := classes[key]
-		class.carry(c)
+		class.Grants = append(class.Grants, c.Grants...)
+		for i := range class.Calls {
+			class.Calls[i].Grants = append(class.Calls[i].Grants, c.Calls[i].Grants...)
+		}
 		if key != parentKey {
 			class.Patterns = append(class.Patterns, patterns[text])
 		}
@@ -188,6 +195,10 @@ func (n *namer) partition(s slice) []NameClass {
 	for _, key := range sortedKeys(classes) {
 		if c := classes[key]; len(c.Patterns) > 0 {
 			slices.SortFunc(c.Patterns, match.Pattern.Compare)
+			c.Grants = canonical(c.Grants)
+			for i := range c.Calls {
+				c.Calls[i].Grants = canonical(c.Calls[i].Grants)
+			}
 			out = append(out, *c)
 		}
 	}
@@ -211,19 +222,10 @@ func (c NameClass) key() string {
 
 func (c Call) key() string { return policy.Destination{Methods: c.Methods, Paths: c.Paths}.String() }
 
-// carry adds the grants of a cell to its class.
-func (c *NameClass) carry(cell NameClass) {
-	c.Grants = mergeGrants(c.Grants, cell.Grants)
-	for i := range c.Calls {
-		c.Calls[i].Grants = mergeGrants(c.Calls[i].Grants, cell.Calls[i].Grants)
-	}
-}
-
-// mergeGrants returns the union of both in canonical order, in a slice of its own.
-func mergeGrants(a, b []*Grant) []*Grant {
-	out := slices.Concat(a, b)
-	slices.SortFunc(out, func(a, b *Grant) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return slices.Compact(out)
+// canonical sorts grants by ID and drops duplicates, in place.
+func canonical(grants []*Grant) []*Grant {
+	slices.SortFunc(grants, func(a, b *Grant) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return slices.Compact(grants)
 }
 
 func grantsOf(rows []row) []*Grant {
@@ -231,7 +233,7 @@ func grantsOf(rows []row) []*Grant {
 	for _, r := range rows {
 		out = append(out, r.grant)
 	}
-	return mergeGrants(out, nil)
+	return canonical(out)
 }
 
 // A globRow is one glob of a row.
@@ -460,14 +462,8 @@ func (n *namer) demandPart(f finding, allows, takers []row) []*Grant {
 	if len(allows) == 0 {
 		return nil
 	}
-	part := slices.Clone(f.part)
-	for _, r := range f.slice.takers {
-		if r.grant.Kind == DenyGrant && !r.byName() {
-			part = append(part, r)
-		}
-	}
 	var out []row
-	for _, d := range part {
+	for _, d := range slices.Concat(f.part, f.slice.across) {
 		var needs []Feature
 		if !d.byName() {
 			needs = append(needs, DenyAddressOnName)
