@@ -165,7 +165,7 @@ type residue struct {
 	SourceSet
 	key  string
 	live map[int]bool // sources of which something is left
-	need [][2]int     // pairs of a taker's source that must be sayable, and a live source that it takes from
+	need [][2]int     // pairs of a taker's source that must be sayable, unless another taker's that covers it is, and a live source that it takes from
 }
 
 func newResolver(f Features) *resolver {
@@ -235,7 +235,6 @@ func (r *resolver) resolve(any, takers []int) *residue {
 			except = append(except, t)
 		}
 	}
-	except = r.widest(except)
 	for _, t := range except {
 		for a := range res.live {
 			if r.doOverlap(t, a) {
@@ -243,6 +242,7 @@ func (r *resolver) resolve(any, takers []int) *residue {
 			}
 		}
 	}
+	except = r.widest(except)
 	res.Any, res.Except = r.list(live), r.list(except)
 	res.key = res.SourceSet.Key()
 	return res
@@ -306,24 +306,41 @@ func (res *residue) left(r *resolver, rows []row) []row {
 // demandSources demands that the sources which takers take from others can be said.
 func (l *ledger) demandSources(r *resolver, res *residue, allows, takers []row) {
 	for _, pair := range res.need {
+		instead := r.covering(pair[0], takers)
 		for _, t := range takers {
 			if r.id(t.grant.Source) != pair[0] {
 				continue
 			}
 			for _, a := range allows {
 				if r.id(a.grant.Source) == pair[1] {
-					l.demand(demand{taker: t.grant, source: true, allow: a.grant, why: fmt.Sprintf("it takes a part of the sources of rule %s", a.grant.Rule)})
+					l.demand(demand{taker: t.grant, source: true, instead: instead, allow: a.grant, why: fmt.Sprintf("it takes a part of the sources of rule %s", a.grant.Rule)})
 				}
 			}
 		}
 	}
 }
 
+// covering returns takers whose sources cover a source, one for each of them.
+func (r *resolver) covering(id int, takers []row) []*Grant {
+	var out []*Grant
+	for _, u := range r.idsOf(takers) {
+		if u == id || !r.doesCover(u, id) {
+			continue
+		}
+		at := slices.IndexFunc(takers, func(t row) bool { return r.id(t.grant.Source) == u })
+		out = append(out, takers[at].grant)
+	}
+	return out
+}
+
 // demandDeny demands a deny that only the target can apply, of a place, and reports whether this target does.
 func (l *ledger) demandDeny(r *resolver, d row, needs []Feature, allows, takers []row, place string) (applied bool) {
 	id := r.id(d.grant.Source)
-	if r.gone(id, r.idsOf(takers)) {
-		return false // its sources are out already
+	said := slices.DeleteFunc(r.idsOf(takers), func(t int) bool { return r.cannot[t] })
+	instead := r.covering(id, takers)
+	out := r.gone(id, said) // its sources are out already, if what takes them can be said
+	if out && len(instead) == 0 {
+		return false
 	}
 	applied = true
 	for _, f := range needs {
@@ -337,10 +354,10 @@ func (l *ledger) demandDeny(r *resolver, d row, needs []Feature, allows, takers 
 		some = true
 		all := r.doesCover(id, r.id(a.grant.Source))
 		applied = applied && (all || !r.cannot[id])
-		l.demand(demand{taker: d.grant, needs: needs, source: !all, allow: a.grant,
+		l.demand(demand{taker: d.grant, needs: needs, source: !all, instead: instead, allow: a.grant,
 			why: fmt.Sprintf("%s, which rule %s allows, holds requests that it denies: %s", place, a.grant.Rule, d.to)})
 	}
-	return applied && some
+	return applied && some && !out
 }
 
 // callFeatures returns the features that a destination's methods and paths ask for.
@@ -370,12 +387,13 @@ const maxLayers = 64
 
 // A demand is something that takes away from allows and that some layer must say which says these allows exactly.
 type demand struct {
-	taker  *Grant
-	needs  []Feature
-	source bool   // that the taker's source can be said
-	exact  layers // that say the allows exactly
-	allow  *Grant // one of the allows, for messages: the least
-	why    string
+	taker   *Grant
+	needs   []Feature
+	source  bool     // that the taker's source can be said
+	instead []*Grant // takers of more sources: none of this is needed where one of theirs can be said
+	exact   layers   // that say the allows exactly
+	allow   *Grant   // one of the allows, for messages: the least
+	why     string
 }
 
 // A ledger notes what becomes of grants while classes are made. It does not depend on the order of notes.
@@ -403,6 +421,9 @@ func (l *ledger) demand(d demand) {
 	}
 	d.exact = l.exact(d.allow)
 	key := fmt.Sprintf("%s\x00%s\x00%t\x00%d", d.taker.ID, d.needs, d.source, d.exact)
+	for _, g := range d.instead {
+		key += "\x00" + string(g.ID)
+	}
 	if old, ok := l.demands[key]; !ok || d.allow.ID < old.allow.ID || d.allow.ID == old.allow.ID && d.why < old.why {
 		l.demands[key] = d
 	}

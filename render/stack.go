@@ -115,6 +115,16 @@ func (r *rendering) targets(s layers) string {
 	return strings.Join(names, ",")
 }
 
+// sourceSaid reports whether one of the layers can say a taker's source.
+func (r *rendering) sourceSaid(g *Grant, of layers) bool {
+	for i := range r.layers {
+		if of.has(i) && r.layers[i].unmet(demand{taker: g, source: true}) == (missing{}) {
+			return true
+		}
+	}
+	return false
+}
+
 // lose notes a loss; the same loss once.
 func (r *rendering) lose(l Loss) {
 	l.Grant = r.original[l.Grant.ID]
@@ -345,7 +355,7 @@ func (r *rendering) chooseTakers() {
 				first = lost
 			}
 		}
-		said = said || slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) })
+		said = said || slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) }) || slices.ContainsFunc(d.instead, func(g *Grant) bool { return r.sourceSaid(g, d.exact) })
 		if !said {
 			r.widen(Loss{Grant: d.taker, Target: r.targets(d.exact), Feature: first.feature, Why: d.why + first.why})
 		}
