@@ -206,6 +206,11 @@ func (w *worker) segments(g *render.Grant) []match.PortRange {
 func (w *worker) nameOn(g *render.Grant, host match.Pattern, ports match.Ports, port uint16, above []Pods) {
 	own, more, gone := w.takers(g, host, port)
 	if gone {
+		for _, part := range judges(g.To.Protocol)[1:] {
+			if _, all := kept(w.oracle(part).at(port).of(host), g); !all {
+				w.lose(g, render.TCPByName, fmt.Sprintf("of %s to %s only %s is left, and packets do not tell it from the rest", g.To.Protocol, host, part))
+			}
+		}
 		w.namesBelow(g, host, ports, port, nil)
 		return
 	}
