@@ -8,8 +8,10 @@ import (
 // newEngine indexes rules, which are sorted by ID: numbers of rules are in the order in which rules are reported.
 func newEngine(rules, expired []*EffectiveRule, trust *identity.TrustDomains) (*Engine, error) {
 	e := &Engine{rules: rules, expired: expired, trust: trust}
+	e.ids = make([]RuleID, len(rules))
 	hosts := 0
-	for _, r := range rules {
+	for n, r := range rules {
+		e.ids[n] = r.ID
 		hosts += r.countHosts()
 	}
 	s := newSurveyor(hosts)

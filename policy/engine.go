@@ -17,6 +17,7 @@ type Engine struct {
 	rules   []*EffectiveRule       // in force, sorted by ID
 	expired []*EffectiveRule       // allows and denies that are not, sorted by ID; only explanations read them
 	trust   *identity.TrustDomains // nil: any
+	ids     []RuleID               // of rules
 	places  places
 	groups  groups
 }
@@ -109,31 +110,42 @@ func (v View) Decide(a Access) Decision {
 	if e == nil {
 		return Decision{Reason: NoRule}
 	}
-	host, addr := e.places.host(a.Host), e.places.addr(a.Address)
-	least := noVerdict
+	host, addr := e.places.host(a.Host), int32(none)
+	if a.Address.IsValid() {
+		addr = e.places.addr(a.Address)
+	}
+	least, bounded := noVerdict, false
 	for i := range v.len() {
-		v.group(i).table.judge(&a, host, addr, &least)
+		g := v.group(i)
+		least = g.table.judge(least, &a, host, addr)
+		bounded = bounded || len(g.boundaries) > 0
 	}
 	switch {
 	case least.deny != noRule:
-		return Decision{Reason: Denied, Rule: e.rules[least.deny].ID}
+		return Decision{Reason: Denied, Rule: e.ids[least.deny]}
 	case least.allow == noRule:
 		return Decision{Reason: NoRule}
 	}
-	outside := int32(noRule)
+	if bounded {
+		if outside := v.outside(&a, host, addr); outside != noRule {
+			return Decision{Reason: OutsideBoundary, Rule: e.ids[outside]}
+		}
+	}
+	return Decision{Allowed: true, Reason: Allowed, Rule: e.ids[least.allow]}
+}
+
+// outside returns the least boundary that does not contain a, and noRule when all do.
+func (v *View) outside(a *Access, host, addr int32) int32 {
+	least := int32(noRule)
 	for i := range v.len() {
-		for _, b := range v.group(i).boundaries {
-			inside := noVerdict
-			b.inside.judge(&a, host, addr, &inside)
-			if inside == noVerdict {
-				outside = min(outside, b.rule)
+		g := v.group(i)
+		for j := range g.boundaries {
+			if b := &g.boundaries[j]; b.inside.judge(noVerdict, a, host, addr) == noVerdict {
+				least = min(least, b.rule)
 			}
 		}
 	}
-	if outside != noRule {
-		return Decision{Reason: OutsideBoundary, Rule: e.rules[outside].ID}
-	}
-	return Decision{Allowed: true, Reason: Allowed, Rule: e.rules[least.allow].ID}
+	return least
 }
 
 func (v *View) len() int { return v.n + len(v.more) }

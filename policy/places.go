@@ -33,11 +33,8 @@ func (ps *places) host(h match.Host) int32 {
 	return none
 }
 
-// addr returns the innermost place of a, or none.
+// addr returns the innermost place of a, which must be valid, or none.
 func (ps *places) addr(a netip.Addr) int32 {
-	if !a.IsValid() {
-		return none
-	}
 	if a = a.Unmap(); a.Is4() {
 		b := a.As4()
 		return ps.v4.at(binary.BigEndian.Uint32(b[:]))
@@ -104,49 +101,48 @@ func (s *surveyor) survey() (*survey, error) {
 	return out, err
 }
 
-// numberHosts gives every pattern a number after that of the pattern around it. Only "*.foo.com" has others inside.
+// numberHosts gives every pattern a number after that of the pattern around it. Only "*.foo.com" has others inside. Patterns next to each
+// other in the rules get numbers next to each other, which makes tables small to look into.
 func (s *surveyor) numberHosts(out *survey) {
 	around := make([]int32, len(s.hosts)) // the next pattern around, or none
 	size := make([]int32, len(s.hosts))   // of the pattern and all inside
 	var wide []int32                      // the patterns that can have others inside
 	for id, p := range s.hosts {
 		around[id] = s.around(p)
-		size[id] = 1
-		if p.Kind() == match.Subdomains {
+		size[id]++
+		switch {
+		case p.Kind() == match.Subdomains:
 			wide = append(wide, int32(id))
-		}
-	}
-	// Inner patterns have more labels than those around them.
-	slices.SortFunc(wide, func(a, b int32) int {
-		return cmp.Compare(strings.Count(s.hosts[b].String(), "."), strings.Count(s.hosts[a].String(), "."))
-	})
-	for id, p := range s.hosts {
-		if p.Kind() != match.Subdomains && around[id] != none {
+		case around[id] != none:
 			size[around[id]]++
 		}
 	}
+	// Inner patterns have more labels than those around them, and add what is in them first.
+	slices.SortFunc(wide, func(a, b int32) int {
+		return cmp.Compare(strings.Count(s.hosts[b].String(), "."), strings.Count(s.hosts[a].String(), "."))
+	})
 	for _, id := range wide {
 		if around[id] != none {
 			size[around[id]] += size[id]
 		}
 	}
-	next := make([]int32, len(s.hosts)) // the number for what is found inside next
 	outside := int32(0)
-	assign := func(id int32) {
+	next := make([]int32, len(s.hosts)) // the number for what is found inside next; 0: the pattern has no number yet
+	var assign func(id int32)
+	assign = func(id int32) {
 		at := &outside
-		if around[id] != none {
-			at = &next[around[id]]
+		if a := around[id]; a != none {
+			if next[a] == 0 {
+				assign(a) // as deep as a name has labels
+			}
+			at = &next[a]
 		}
 		n := *at
 		*at += size[id]
 		out.number[id], out.last[n], next[id] = n, n+size[id]-1, n+1
 	}
-	slices.Reverse(wide)
-	for _, id := range wide {
-		assign(id)
-	}
-	for id, p := range s.hosts {
-		if p.Kind() != match.Subdomains {
+	for id := range s.hosts {
+		if next[id] == 0 {
 			assign(int32(id))
 		}
 	}
@@ -213,7 +209,7 @@ func (s *surveyor) numberPrefixes(out *survey) {
 		open = append(open, int32(i))
 	}
 	leave(netip.Addr{}, int32(len(sorted)))
-	out.v4 = newSteps(v4, 1<<32-1)
+	out.v4 = newSteps(v4)
 }
 
 // setPoint adds a point to sorted points, or changes the last one when it is at the same number.

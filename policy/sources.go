@@ -10,14 +10,14 @@ type groups struct {
 
 // A group is the rules of one selector.
 type group struct {
-	table      *table
+	table      table
 	boundaries []boundary
 }
 
 // A boundary is a rule with effect Within and a table of what is inside.
 type boundary struct {
 	rule   int32
-	inside *table
+	inside table
 }
 
 // gather makes a group for each selector of the rules, and returns the group of each rule.

@@ -5,13 +5,14 @@ import (
 	"slices"
 )
 
-// Steps are a function of a number that changes at few points. A directory of as many buckets as there are points leads to the point in
-// force at a number in a few steps, however many points there are, unless most of them are crowded into few buckets; then the last
-// steps are a binary search. The zero steps are none everywhere.
+// Steps are a function of a number that changes at few points. A directory of as many buckets as there are points, over the numbers from
+// the first point to the last, leads to the point in force at a number in a few steps, however many points there are. Where most points
+// are crowded into few buckets, the last steps are a binary search. The zero steps are none everywhere.
 type steps struct {
 	points []point  // sorted by from
-	first  []uint32 // first[b] is the number of points before bucket b; one more than buckets
-	shift  uint8    // a number belongs to bucket number>>shift
+	bucket []uint32 // bucket[b] is the number of points before bucket b; one more than buckets
+	base   uint32   // the first point
+	shift  uint8    // number n is in bucket (n-base)>>shift
 }
 
 // A point is where a function of steps takes a value, which holds up to the next point.
@@ -23,36 +24,39 @@ type point struct {
 // none is the value of steps where there is nothing, and the place of what no rule names.
 const none = -1
 
-// newSteps returns the function that is none before the first point. The points must be sorted by from, without duplicates, and reach up
-// to limit at most.
-func newSteps(points []point, limit uint32) steps {
+// newSteps returns the function that is none before the first point. The points must be sorted by from, without duplicates.
+func newSteps(points []point) steps {
 	if len(points) == 0 {
 		return steps{}
 	}
-	s := steps{points: slices.Clip(points)}
-	if width, buckets := bits.Len32(limit), bits.Len(uint(len(points))); width > buckets {
+	s := steps{points: slices.Clone(points), base: points[0].from}
+	span := points[len(points)-1].from - s.base
+	if width, buckets := bits.Len32(span), bits.Len(uint(len(points))); width > buckets {
 		s.shift = uint8(width - buckets)
 	}
-	s.first = make([]uint32, limit>>s.shift+2)
+	s.bucket = make([]uint32, span>>s.shift+2)
 	b := 0
 	for i, p := range points {
-		for ; b <= int(p.from>>s.shift); b++ {
-			s.first[b] = uint32(i)
+		for ; b <= int((p.from-s.base)>>s.shift); b++ {
+			s.bucket[b] = uint32(i)
 		}
 	}
-	for ; b < len(s.first); b++ {
-		s.first[b] = uint32(len(points))
+	for ; b < len(s.bucket); b++ {
+		s.bucket[b] = uint32(len(points))
 	}
 	return s
 }
 
-// at returns the value at n, which must not be above the limit.
+// at returns the value at n.
 func (s *steps) at(n uint32) int32 {
-	if len(s.points) == 0 {
+	if len(s.points) == 0 || n < s.base {
 		return none
 	}
-	b := n >> s.shift
-	lo, hi := s.first[b], s.first[b+1]
+	b := uint(n-s.base) >> s.shift
+	if b+1 >= uint(len(s.bucket)) {
+		return s.points[len(s.points)-1].value
+	}
+	lo, hi := s.bucket[b], s.bucket[b+1]
 	for lo < hi { // the first point of the bucket beyond n
 		if mid := (lo + hi) / 2; s.points[mid].from <= n {
 			lo = mid + 1
@@ -60,8 +64,5 @@ func (s *steps) at(n uint32) int32 {
 			hi = mid
 		}
 	}
-	if lo == 0 {
-		return none
-	}
-	return s.points[lo-1].value
+	return s.points[lo-1].value // there is one: n is not before the first point
 }

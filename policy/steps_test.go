@@ -18,7 +18,7 @@ func TestStepsAgreeWithALoop(t *testing.T) {
 		for i, f := range from {
 			points[i] = point{f, int32(i)}
 		}
-		s := newSteps(points, limit)
+		s := newSteps(points)
 		for _, n := range append(from, 0, limit, number.Draw(t, "n")) {
 			want := int32(none)
 			for i, f := range from {

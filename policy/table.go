@@ -8,19 +8,21 @@ import (
 	"github.com/egresskit/egress/match"
 )
 
-// A table holds what the rules of one selector say: which of them, by place, protocol and port, contain an access.
+// A table holds what the rules of one selector say: which of them, by place, protocol and port, contain an access. The zero table says
+// nothing.
 type table struct {
 	byPlace steps               // the entry of the innermost place with rules
 	globs   *match.Index[int32] // the entry of each glob; nil: none
 	entries []entry
-	clauses []clause
+	more    []clause
 }
 
-// An entry is what a table says about one place.
+// An entry is what a table says about one place. Nearly all have one clause, which is with them.
 type entry struct {
-	outer    int32 // the entry of the next place around; none: there is none
-	first, n int32 // its clauses
-	wide     *wide // holds further clauses
+	outer    int32  // the entry of the next place around; none: there is none
+	first, n int32  // its further clauses in more
+	clause   clause // the zero clause takes nothing
+	wide     *wide  // holds further clauses still
 }
 
 // A clause is one rule's say about one place, for one range of ports.
@@ -30,6 +32,10 @@ type clause struct {
 	protocols   uint8 // bit p: contains requests of protocol p
 	deny        bool
 	call        *Destination // judges method and path; nil: takes all
+}
+
+func (c *clause) takes(a *Access) bool {
+	return c.protocols>>a.Protocol&1 != 0 && c.first <= a.Port && a.Port <= c.last && (c.call == nil || c.call.containsCall(a))
 }
 
 // A verdict is the least of the rules that allow an access, and the least of those that deny it.
@@ -48,40 +54,44 @@ func (v *verdict) add(rule int32, deny bool) {
 	}
 }
 
-func (v *verdict) merge(o verdict) {
-	v.allow, v.deny = min(v.allow, o.allow), min(v.deny, o.deny)
+func (v verdict) merge(o verdict) verdict {
+	return verdict{min(v.allow, o.allow), min(v.deny, o.deny)}
 }
 
 // judge adds to v what t says about a, whose places are given.
-func (t *table) judge(a *Access, host, addr int32, v *verdict) {
+func (t *table) judge(v verdict, a *Access, host, addr int32) verdict {
 	if host != none {
-		t.judgeEntry(t.byPlace.at(uint32(host)), a, v)
+		v = t.judgeEntry(v, a, t.byPlace.at(uint32(host)))
 	}
 	if addr != none {
-		t.judgeEntry(t.byPlace.at(uint32(addr)), a, v)
+		v = t.judgeEntry(v, a, t.byPlace.at(uint32(addr)))
 	}
 	if t.globs != nil {
 		for _, i := range t.globs.Matching(a.Host) {
-			t.judgeEntry(i, a, v)
+			v = t.judgeEntry(v, a, i)
 		}
 	}
+	return v
 }
 
-// judgeEntry adds what the entry and those around it say.
-func (t *table) judgeEntry(i int32, a *Access, v *verdict) {
+// judgeEntry adds what an entry and those around it say.
+func (t *table) judgeEntry(v verdict, a *Access, i int32) verdict {
 	for i != none {
 		e := &t.entries[i]
+		if e.clause.takes(a) {
+			v.add(e.clause.rule, e.clause.deny)
+		}
 		for j := e.first; j < e.first+e.n; j++ {
-			c := &t.clauses[j]
-			if c.protocols>>a.Protocol&1 != 0 && c.first <= a.Port && a.Port <= c.last && (c.call == nil || c.call.containsCall(a)) {
+			if c := &t.more[j]; c.takes(a) {
 				v.add(c.rule, c.deny)
 			}
 		}
 		if e.wide != nil {
-			v.merge(e.wide.at(a))
+			v = v.merge(e.wide.at(a))
 		}
 		i = e.outer
 	}
+	return v
 }
 
 // Wide holds the clauses of an entry with many, by protocol and port.
@@ -100,9 +110,12 @@ func (w *wide) at(a *Access) verdict {
 	return noVerdict
 }
 
-// newWide returns the clauses, which judge no calls, by port. It takes time in proportion to the clauses: each port is painted once for
-// each protocol and effect, by the least rule.
+// newWide returns the clauses, which judge no calls, by port; nil for none. It takes time in proportion to the clauses: each port is painted
+// once for each protocol and effect, by the least rule.
 func newWide(clauses []clause) *wide {
+	if len(clauses) == 0 {
+		return nil
+	}
 	var bounds []uint32
 	for _, c := range clauses {
 		bounds = append(bounds, uint32(c.first), uint32(c.last)+1)
@@ -117,7 +130,7 @@ func newWide(clauses []clause) *wide {
 			w.cells[i][p] = noVerdict
 		}
 	}
-	w.byPort = newSteps(points, math.MaxUint16+1)
+	w.byPort = newSteps(points)
 
 	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.rule, b.rule) })
 	next := make([]int32, len(bounds)+1) // the first cell at or after this one that is not painted
@@ -168,8 +181,7 @@ type globbed struct {
 }
 
 // table returns the table of the clauses collected. Last is that of the survey.
-func (d *tableDraft) table(last []int32) (*table, error) {
-	t := &table{clauses: make([]clause, 0, len(d.placed)+len(d.globs))}
+func (d *tableDraft) table(last []int32) (t table, err error) {
 	t.addPlaces(d.placed, last)
 	return t, t.addGlobs(d.globs)
 }
@@ -203,19 +215,19 @@ func (t *table) addPlaces(list []placed, last []int32) {
 			points = setPoint(points, uint32(after), innermost())
 		}
 	}
+	var here []clause
 	for i := 0; i < len(list); {
-		place, from := list[i].place, len(t.clauses)
-		for ; i < len(list) && list[i].place == place; i++ {
-			t.clauses = append(t.clauses, list[i].clause)
+		place := list[i].place
+		for here = here[:0]; i < len(list) && list[i].place == place; i++ {
+			here = append(here, list[i].clause)
 		}
 		leave(place)
-		e := t.newEntry(innermost(), from)
+		e := t.newEntry(innermost(), here)
 		points = setPoint(points, uint32(place), e)
 		open = append(open, around{last[place], e})
 	}
-	limit := int32(len(last)) - 1
-	leave(limit)
-	t.byPlace = newSteps(points, uint32(limit))
+	leave(int32(len(last)) - 1)
+	t.byPlace = newSteps(points)
 }
 
 func (t *table) addGlobs(list []globbed) error {
@@ -224,34 +236,37 @@ func (t *table) addGlobs(list []globbed) error {
 	}
 	slices.SortFunc(list, func(a, b globbed) int { return cmp.Or(a.pattern.Compare(b.pattern), cmp.Compare(a.rule, b.rule)) })
 	var b match.Builder[int32]
+	var here []clause
 	for i := 0; i < len(list); {
-		p, from := list[i].pattern, len(t.clauses)
-		for ; i < len(list) && list[i].pattern.Equal(p); i++ {
-			t.clauses = append(t.clauses, list[i].clause)
+		p := list[i].pattern
+		for here = here[:0]; i < len(list) && list[i].pattern.Equal(p); i++ {
+			here = append(here, list[i].clause)
 		}
-		b.Add(p, t.newEntry(none, from))
+		b.Add(p, t.newEntry(none, here))
 	}
 	var err error
 	t.globs, err = b.Build()
 	return err
 }
 
-// newEntry adds an entry for the clauses from from on and returns its index.
-func (t *table) newEntry(outer int32, from int) int32 {
-	e := entry{outer: outer, first: int32(from)}
-	if here := t.clauses[from:]; len(here) > manyClauses {
-		var calls, others []clause
-		for _, c := range here {
-			if c.call != nil {
-				calls = append(calls, c)
-			} else {
+// newEntry adds an entry for clauses, which it does not keep, and returns its index.
+func (t *table) newEntry(outer int32, clauses []clause) int32 {
+	e := entry{outer: outer}
+	if len(clauses) > manyClauses {
+		var others []clause
+		for _, c := range clauses {
+			if c.call == nil {
 				others = append(others, c)
 			}
 		}
 		e.wide = newWide(others)
-		t.clauses = append(t.clauses[:from], calls...)
+		clauses = slices.DeleteFunc(clauses, func(c clause) bool { return c.call == nil })
 	}
-	e.n = int32(len(t.clauses) - from)
+	if len(clauses) > 0 {
+		e.clause, clauses = clauses[0], clauses[1:]
+	}
+	e.first, e.n = int32(len(t.more)), int32(len(clauses))
+	t.more = append(t.more, clauses...)
 	t.entries = append(t.entries, e)
 	return int32(len(t.entries) - 1)
 }
