@@ -7,6 +7,11 @@ import (
 	"github.com/egresskit/egress/match"
 )
 
+// contains reports whether a is in d.
+func (d *Destination) contains(a *Access) bool {
+	return d.Protocol.Contains(a.Protocol) && (d.Ports.IsEmpty() || d.Ports.Contains(a.Port)) && d.containsPlace(a) && d.containsCall(a)
+}
+
 // containsPlace judges host and address: a host rule never matches a request without a host, and an address rule matches by address
 // whatever the host.
 func (d *Destination) containsPlace(a *Access) bool {

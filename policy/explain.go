@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
 )
 
 // An Explanation tells how a decision came about, and what would have to change for the opposite one. String gives it as text.
@@ -38,8 +39,12 @@ type Miss struct {
 	Got   string `json:"got,omitempty"` // what the request says; empty: nothing
 }
 
-// maxNearest bounds the near misses that an explanation lists: more are no explanation.
-const maxNearest = 3
+// Limits of what an explanation lists: more is no explanation.
+const (
+	maxNearest = 3 // near misses
+	maxMisses  = 3 // fields that a near miss misses by
+	maxListed  = 5 // hosts or prefixes of one rule
+)
 
 // Explain decides r and tells why. It looks at every rule, and is meant for people, tests and denials, not for every connection.
 func (e *Engine) Explain(r Request) Explanation {
@@ -48,34 +53,27 @@ func (e *Engine) Explain(r Request) Explanation {
 		x.Change = []string{"a valid request: " + r.Access.invalid()}
 		return x
 	}
-	nobody := e != nil && !e.speaksFor(&r.Source)
-	var near []Finding
+	allowed := false
 	for rule := range e.Rules() {
-		selected := !nobody && rule.Sources.Matches(r.Source)
-		misses := rule.misses(&r.Access)
 		switch {
-		case rule.Effect == Within && selected:
-			x.Boundaries = append(x.Boundaries, Finding{rule, misses})
+		case !e.selects(rule, &r.Source):
 		case rule.Effect == Within:
-		case selected && len(misses) == 0:
+			x.Boundaries = append(x.Boundaries, Finding{rule, rule.misses(&r.Access)})
+		case rule.To[0].contains(&r.Access):
 			x.Matched = append(x.Matched, Finding{rule, nil})
-		case rule.Effect == Allow:
-			if nobody {
-				misses = append(misses, Miss{"trust domain", e.trust.String(), r.Source.TrustDomain})
-			} else if !selected {
-				misses = append(misses, sourceMisses(rule.Sources, r.Source)...)
-			}
-			near = append(near, Finding{rule, misses})
+			allowed = allowed || rule.Effect == Allow
 		}
 	}
-	if !slices.ContainsFunc(x.Matched, func(f Finding) bool { return f.Rule.Effect == Allow }) {
-		if e != nil {
-			near = append(near, e.expiredNear(&r)...)
-		}
-		x.Nearest = nearest(near, &r.Access)
+	if !allowed && e != nil {
+		x.Nearest = e.nearest(&r)
 	}
 	x.Change = x.change()
 	return x
+}
+
+// selects reports whether a rule applies to w.
+func (e *Engine) selects(r *EffectiveRule, w *identity.Workload) bool {
+	return e.speaksFor(w) && r.Sources.Matches(*w)
 }
 
 // invalid says what keeps a from being judged.
@@ -89,17 +87,6 @@ func (a *Access) invalid() string {
 		return "a host or an address must be known"
 	}
 	return fmt.Sprintf("servers read the path %.80q in more than one way; normalise it first", a.Path)
-}
-
-// expiredNear returns the allows that would contain r had they not expired, or nearly so.
-func (e *Engine) expiredNear(r *Request) []Finding {
-	var out []Finding
-	for _, rule := range e.expired {
-		if rule.Effect == Allow && rule.Sources.Matches(r.Source) {
-			out = append(out, Finding{rule, append(rule.misses(&r.Access), Miss{"expires", day(rule.Expires), ""})})
-		}
-	}
-	return out
 }
 
 // misses returns what keeps r from containing a: the misses of its nearest destination.
@@ -124,13 +111,15 @@ func (d *Destination) misses(a *Access) []Miss {
 	var out []Miss
 	if !d.containsPlace(a) {
 		if len(d.Hosts) > 0 {
-			out = append(out, Miss{"host", joined(d.Hosts), a.Host.String()})
+			hosts, others := d.nearestHosts(a.Host)
+			out = append(out, Miss{"host", joined(hosts) + others, a.Host.String()})
 		} else {
 			got := ""
 			if a.Address.IsValid() {
 				got = a.Address.String()
 			}
-			out = append(out, Miss{"address", d.Addresses.String(), got})
+			prefixes, others := listed(d.Addresses.Prefixes())
+			out = append(out, Miss{"address", joined(prefixes) + others, got})
 		}
 	}
 	if !d.Protocol.Contains(a.Protocol) {
@@ -182,21 +171,24 @@ func termMisses(t identity.Term, w identity.Workload) []Miss {
 	return out
 }
 
-// nearest returns the findings that miss by least: by fewest fields, then by how much of the host they share, then by ID. What shares
+// nearest returns the allows that miss r by least: by fewest fields, then by how much of the host they share, then by ID. What shares
 // nothing with the request is not near.
-func nearest(found []Finding, a *Access) []Finding {
+func (e *Engine) nearest(r *Request) []Finding {
 	type ranked struct {
 		Finding
 		shared int
 	}
 	var near []ranked
-	for _, f := range found {
-		shared := f.Rule.sharedLabels(a)
-		if !slices.ContainsFunc(f.Misses, func(m Miss) bool { return m.Field == "host" || m.Field == "address" }) {
-			shared = 1 << 10 // the destination itself
-		}
-		if shared >= 2 { // one label in common, such as "com", is nothing in common
-			near = append(near, ranked{f, shared})
+	for _, rules := range [][]*EffectiveRule{e.rules, e.expired} {
+		for _, rule := range rules {
+			if rule.Effect != Allow {
+				continue
+			}
+			if shared := rule.To[0].sharedLabels(&r.Access); shared >= 2 { // one label in common, such as "com", is nothing in common
+				if misses := e.allMisses(rule, r); len(misses) <= maxMisses {
+					near = append(near, ranked{Finding{rule, misses}, shared})
+				}
+			}
 		}
 	}
 	slices.SortStableFunc(near, func(a, b ranked) int {
@@ -210,21 +202,64 @@ func nearest(found []Finding, a *Access) []Finding {
 	return out
 }
 
-// sharedLabels returns how many labels at its end a's host shares with one of r's patterns.
-func (r *EffectiveRule) sharedLabels(a *Access) int {
+// allMisses returns what keeps an allow from allowing r: of the destination, of the source, and its expiry.
+func (e *Engine) allMisses(rule *EffectiveRule, r *Request) []Miss {
+	misses := rule.misses(&r.Access)
+	switch {
+	case !e.speaksFor(&r.Source):
+		misses = append(misses, Miss{"trust domain", e.trust.String(), r.Source.TrustDomain})
+	case !rule.Sources.Matches(r.Source):
+		misses = append(misses, sourceMisses(rule.Sources, r.Source)...)
+	}
+	if _, inForce := slices.BinarySearch(e.ids, rule.ID); !inForce {
+		misses = append(misses, Miss{"expires", day(rule.Expires), ""})
+	}
+	return misses
+}
+
+// sharedLabels returns how many labels at its end a's host shares with one of d's patterns, and more than any host has when a is at a
+// place of d.
+func (d *Destination) sharedLabels(a *Access) int {
+	if d.containsPlace(a) {
+		return 1 << 10
+	}
 	most := 0
-	host := strings.Split(a.Host.String(), ".")
-	for _, d := range r.To {
-		for _, p := range d.Hosts {
-			labels := strings.Split(p.String(), ".")
-			n := 0
-			for n < min(len(labels), len(host)) && labels[len(labels)-1-n] == host[len(host)-1-n] {
-				n++
-			}
-			most = max(most, n)
-		}
+	for _, p := range d.Hosts {
+		most = max(most, sharedLabels(p.String(), a.Host.String()))
 	}
 	return most
+}
+
+// nearestHosts returns those of d's patterns that come nearest to a host, when there are too many to list, and how many more there are.
+func (d *Destination) nearestHosts(h match.Host) (hosts []match.Pattern, others string) {
+	hosts = slices.Clone(d.Hosts)
+	if len(hosts) > maxListed {
+		slices.SortStableFunc(hosts, func(a, b match.Pattern) int {
+			return cmp.Compare(sharedLabels(b.String(), h.String()), sharedLabels(a.String(), h.String()))
+		})
+	}
+	return listed(hosts)
+}
+
+// listed returns the first entries of a list, and how many more there are.
+func listed[T any](list []T) (first []T, others string) {
+	if len(list) <= maxListed {
+		return list, ""
+	}
+	return list[:maxListed], fmt.Sprintf(" or %d others", len(list)-maxListed)
+}
+
+// sharedLabels returns how many labels a and b have in common at their ends.
+func sharedLabels(a, b string) (n int) {
+	for a != "" && b != "" {
+		i, j := strings.LastIndexByte(a, '.'), strings.LastIndexByte(b, '.')
+		if a[i+1:] != b[j+1:] {
+			break
+		}
+		n++
+		a, b = a[:max(i, 0)], b[:max(j, 0)]
+	}
+	return n
 }
 
 // change says what would have to change for the opposite decision.

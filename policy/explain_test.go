@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -128,6 +129,34 @@ denied: not a valid request
 		if got := e.Explain(c.r).String(); got != c.want[1:] {
 			t.Errorf("got\n%s\nwant%s", got, c.want)
 		}
+	}
+}
+
+// Long rules are cut to what comes nearest.
+func TestExplainLongRules(t *testing.T) {
+	long := policy.MustHosts().TLS()
+	for i := range 1000 {
+		long.Hosts = append(long.Hosts, match.MustParsePattern(fmt.Sprintf("h%d.d%d.com", i, i/2)))
+	}
+	var prefixes []string
+	for i := range 100 {
+		prefixes = append(prefixes, fmt.Sprintf("10.%d.0.0/24", i))
+	}
+	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		r.To = long
+		s.Within = policy.Rules(policy.MustAddresses(prefixes...), policy.MustHosts("*.com").UDP())
+	})
+	got := compile(t, []*policy.Policy{p}).Explain(request("shop", "a", "x.d7.com")).String()
+	want := `
+denied: no rule allows it
+  request  shop/a to TLS x.d7.com port 443
+  outside  p/s-within: within UDP *.com or any 10.0.0.0/24,10.1.0.0/24,10.2.0.0/24,10.3.0.0/24,10.4.0.0/24 or 95 others; but the protocol is TLS, not UDP
+  nearest  p/r: allow TLS h0.d0.com,h1.d0.com,h10.d5.com,h14.d7.com,h15.d7.com port 443 or 995 others; but the host is x.d7.com, not h0.d0.com,h1.d0.com,h10.d5.com,h14.d7.com,h15.d7.com or 995 others
+  change   a rule must allow it to shop/a, as p/r nearly does
+           p/s-within must have it inside
+`
+	if got != want[1:] {
+		t.Errorf("got\n%s\nwant%s", got, want)
 	}
 }
 

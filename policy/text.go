@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
 )
 
 // String returns the access in one line, such as "TLS api.example.com port 443".
@@ -75,17 +76,17 @@ func (x Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n  request  %s to %s\n", x.Decision, describe(x.Request.Source), x.Request.Access)
 	for _, f := range x.Matched {
-		fmt.Fprintf(&b, "  matches  %s\n", f)
+		fmt.Fprintf(&b, "  matches  %s\n", f.text(&x.Request.Access))
 	}
 	for _, f := range x.Boundaries {
 		side := "inside"
 		if len(f.Misses) > 0 {
 			side = "outside"
 		}
-		fmt.Fprintf(&b, "  %-8s %s\n", side, f)
+		fmt.Fprintf(&b, "  %-8s %s\n", side, f.text(&x.Request.Access))
 	}
 	for _, f := range x.Nearest {
-		fmt.Fprintf(&b, "  nearest  %s\n", f)
+		fmt.Fprintf(&b, "  nearest  %s\n", f.text(&x.Request.Access))
 	}
 	for i, c := range x.Change {
 		lead := ""
@@ -97,11 +98,19 @@ func (x Explanation) String() string {
 	return b.String()
 }
 
-// String returns the rule, what it says, where it stands, and what the request misses of it.
-func (f Finding) String() string {
+// String returns the rule, where it stands, what it says, and what the request misses of it.
+func (f Finding) String() string { return f.text(&Access{}) }
+
+// text returns the finding as text; of long lists it has what comes nearest to a.
+func (f Finding) text(a *Access) string {
 	r := f.Rule
+	to := make([]string, len(r.To))
+	for i := range r.To {
+		to[i] = r.To[i].text(a)
+	}
+	to, others := listed(to)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s %s", r.where(), r.Effect, joinedBy(r.To, " or "))
+	fmt.Fprintf(&b, "%s: %s %s%s", r.where(), r.Effect, strings.Join(to, " or "), others)
 	if notes := strings.Trim(r.Reason+", "+r.Owner, ", "); notes != "" {
 		fmt.Fprintf(&b, " (%s)", notes)
 	}
@@ -113,6 +122,18 @@ func (f Finding) String() string {
 		fmt.Fprintf(&b, "%s %s", lead, m)
 	}
 	return b.String()
+}
+
+// text is String, but of many hosts or prefixes it has those that come nearest to a, or the first.
+func (d Destination) text(a *Access) string {
+	prefixes := d.Addresses.Prefixes()
+	if len(d.Hosts) <= maxListed && len(prefixes) <= maxListed {
+		return d.String()
+	}
+	hosts, otherHosts := d.nearestHosts(a.Host)
+	prefixes, otherPrefixes := listed(prefixes)
+	d.Hosts, d.Addresses = hosts, match.NewPrefixes(prefixes, nil)
+	return d.String() + otherHosts + otherPrefixes
 }
 
 // String returns the miss as a clause, such as `the port is 80, not 443`.
