@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -17,6 +18,11 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 	glob := hosts("api-*.foo.com", "eu.*.foo.com")
 	http := policy.Destination{Hosts: hosts("*.http.com").Hosts, Protocol: policy.HTTP, Methods: []string{"GET"}, Paths: []policy.Path{policy.MustParsePath("/v1/*")}}
 	many := policy.Section{Allow: []policy.Rule{{To: glob}, {To: http}}}
+	for i := range 20 {
+		d := policy.MustHosts("calls.foo.com").HTTP()
+		d.Methods, d.Paths = []string{"GET"}, []policy.Path{policy.MustParsePath(fmt.Sprintf("/v%d/*", i))}
+		many.Allow = append(many.Allow, policy.Rule{To: d})
+	}
 	for port := uint16(1000); port < 1020; port++ {
 		d := hosts("many.foo.com")
 		d.Ports = match.PortsOf(port)
@@ -34,6 +40,7 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 		"glob":     {Protocol: policy.TLS, Port: 443, Host: match.MustParseHost("eu.api-1.foo.com")},
 		"wide":     {Protocol: policy.TLS, Port: 1007, Host: match.MustParseHost("many.foo.com")},
 		"http":     {Protocol: policy.HTTP, Port: 80, Host: match.MustParseHost("a.http.com"), Method: "GET", Path: "/v1/a%20b"},
+		"calls":    {Protocol: policy.HTTP, Port: 80, Host: match.MustParseHost("calls.foo.com"), Method: "GET", Path: "/v7/a/b/c"},
 		"denied":   {Protocol: policy.TCP, Port: 1, Host: match.MustParseHost("admin.foo.com")},
 		"nobody":   {Protocol: policy.TLS, Port: 443, Host: match.MustParseHost("nobody.example")},
 		"v4":       {Protocol: policy.TCP, Port: 5432, Address: addr},

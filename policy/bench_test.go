@@ -156,3 +156,31 @@ func BenchmarkCompile(b *testing.B) {
 		})
 	}
 }
+
+// Many rules about one host cost what few do.
+func BenchmarkDecideCrowded(b *testing.B) {
+	for _, n := range []int{1, 100, 10_000} {
+		byPort, byPath := &policy.Policy{Name: "ports"}, &policy.Policy{Name: "paths"}
+		for i := range n {
+			path := policy.MustHosts("api.foo.com").HTTP()
+			path.Paths = []policy.Path{policy.MustParsePath(fmt.Sprintf("/v%d/*", i))}
+			byPort.Cluster.Allow = append(byPort.Cluster.Allow, policy.Rules(policy.MustHosts("api.foo.com").TCP(uint16(i+1)))...)
+			byPath.Cluster.Allow = append(byPath.Cluster.Allow, policy.Rules(path)...)
+		}
+		api := match.MustParseHost("api.foo.com")
+		for impl, p := range map[string]*policy.Policy{"ports": byPort, "paths": byPath} {
+			v := compile(b, []*policy.Policy{p}).For(identity.Workload{})
+			a := policy.Access{Protocol: policy.TCP, Port: uint16(n), Host: api}
+			if p == byPath {
+				a.Protocol, a.Port, a.Path = policy.HTTP, 80, fmt.Sprintf("/v%d/charges/1", n-1)
+			}
+			b.Run(fmt.Sprintf("%s=%d", impl, n), func(b *testing.B) {
+				for b.Loop() {
+					if !v.Decide(a).Allowed {
+						b.Fatal("denied")
+					}
+				}
+			})
+		}
+	}
+}

@@ -22,7 +22,7 @@ type entry struct {
 	outer    int32  // the entry of the next place around; none: there is none
 	first, n int32  // its further clauses in more
 	clause   clause // the zero clause takes nothing
-	wide     *wide  // holds further clauses still
+	crowd    *crowd // nil: none; otherwise all clauses are in it
 }
 
 // A clause is one rule's say about one place, for one range of ports.
@@ -35,7 +35,11 @@ type clause struct {
 }
 
 func (c *clause) takes(a *Access) bool {
-	return c.protocols>>a.Protocol&1 != 0 && c.first <= a.Port && a.Port <= c.last && (c.call == nil || c.call.containsCall(a))
+	return c.takesPort(a) && (c.call == nil || c.call.containsCall(a))
+}
+
+func (c *clause) takesPort(a *Access) bool {
+	return c.protocols>>a.Protocol&1 != 0 && c.first <= a.Port && a.Port <= c.last
 }
 
 // A verdict is the least of the rules that allow an access, and the least of those that deny it.
@@ -86,82 +90,12 @@ func (t *table) judgeEntry(v verdict, a *Access, i int32) verdict {
 				v.add(c.rule, c.deny)
 			}
 		}
-		if e.wide != nil {
-			v = v.merge(e.wide.at(a))
+		if e.crowd != nil {
+			v = e.crowd.judge(v, a)
 		}
 		i = e.outer
 	}
 	return v
-}
-
-// Wide holds the clauses of an entry with many, by protocol and port.
-type wide struct {
-	byPort steps
-	cells  [][UDP + 1]verdict
-}
-
-// manyClauses is the number of clauses from which on looking one by one is slower than looking up the port.
-const manyClauses = 8
-
-func (w *wide) at(a *Access) verdict {
-	if i := w.byPort.at(uint32(a.Port)); i != none {
-		return w.cells[i][a.Protocol]
-	}
-	return noVerdict
-}
-
-// newWide returns the clauses, which judge no calls, by port; nil for none. It takes time in proportion to the clauses: each port is painted
-// once for each protocol and effect, by the least rule.
-func newWide(clauses []clause) *wide {
-	if len(clauses) == 0 {
-		return nil
-	}
-	var bounds []uint32
-	for _, c := range clauses {
-		bounds = append(bounds, uint32(c.first), uint32(c.last)+1)
-	}
-	slices.Sort(bounds)
-	bounds = slices.Compact(bounds)
-	w := &wide{cells: make([][UDP + 1]verdict, len(bounds))}
-	points := make([]point, len(bounds))
-	for i, from := range bounds {
-		points[i] = point{from, int32(i)}
-		for p := range w.cells[i] {
-			w.cells[i][p] = noVerdict
-		}
-	}
-	w.byPort = newSteps(points)
-
-	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.rule, b.rule) })
-	next := make([]int32, len(bounds)+1) // the first cell at or after this one that is not painted
-	for p := TLS; p <= UDP; p++ {
-		for _, deny := range []bool{false, true} {
-			for i := range next {
-				next[i] = int32(i)
-			}
-			for _, c := range clauses {
-				if c.deny != deny || c.protocols>>p&1 == 0 {
-					continue
-				}
-				end, _ := slices.BinarySearch(bounds, uint32(c.last)+1)
-				start, _ := slices.BinarySearch(bounds, uint32(c.first))
-				for i := unpainted(next, int32(start)); i < int32(end); i = unpainted(next, i) {
-					w.cells[i][p].add(c.rule, deny)
-					next[i] = i + 1
-				}
-			}
-		}
-	}
-	return w
-}
-
-// unpainted follows next from i to a cell that leads to itself, and shortens the way for those that come after.
-func unpainted(next []int32, i int32) int32 {
-	for next[i] != i {
-		next[i] = next[next[i]]
-		i = next[i]
-	}
-	return i
 }
 
 // A tableDraft collects the clauses of a table.
@@ -252,15 +186,8 @@ func (t *table) addGlobs(list []globbed) error {
 // newEntry adds an entry for clauses, which it does not keep, and returns its index.
 func (t *table) newEntry(outer int32, clauses []clause) int32 {
 	e := entry{outer: outer}
-	if len(clauses) > manyClauses {
-		var others []clause
-		for _, c := range clauses {
-			if c.call == nil {
-				others = append(others, c)
-			}
-		}
-		e.wide = newWide(others)
-		clauses = slices.DeleteFunc(clauses, func(c clause) bool { return c.call == nil })
+	if crowded(clauses) {
+		e.crowd, clauses = newCrowd(clauses), nil
 	}
 	if len(clauses) > 0 {
 		e.clause, clauses = clauses[0], clauses[1:]

@@ -1,0 +1,167 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A crowd holds the clauses of an entry that has too many to look at one by one.
+type crowd struct {
+	ports *wide
+	calls *calls
+}
+
+// manyClauses is the number of clauses and paths from which on looking at each is slower than looking up the port and the path.
+const manyClauses = 8
+
+// crowded reports whether clauses are too many to look at one by one.
+func crowded(clauses []clause) bool {
+	n := len(clauses)
+	for _, c := range clauses {
+		if c.call != nil {
+			n += len(c.call.Paths)
+		}
+	}
+	return n > manyClauses
+}
+
+func newCrowd(clauses []clause) *crowd {
+	var plain, called []clause
+	for _, c := range clauses {
+		if c.call == nil {
+			plain = append(plain, c)
+		} else {
+			called = append(called, c)
+		}
+	}
+	return &crowd{newWide(plain), newCalls(called)}
+}
+
+func (c *crowd) judge(v verdict, a *Access) verdict { return c.calls.judge(v.merge(c.ports.at(a)), a) }
+
+// A wide holds clauses that judge no calls, by protocol and port.
+type wide struct {
+	byPort steps
+	cells  [][UDP + 1]verdict
+}
+
+func (w *wide) at(a *Access) verdict {
+	if w == nil {
+		return noVerdict
+	}
+	if i := w.byPort.at(uint32(a.Port)); i != none {
+		return w.cells[i][a.Protocol]
+	}
+	return noVerdict
+}
+
+// newWide returns the clauses, which judge no calls, by port; nil for none. It takes time in proportion to the clauses: each port is painted
+// once for each protocol and effect, by the least rule.
+func newWide(clauses []clause) *wide {
+	if len(clauses) == 0 {
+		return nil
+	}
+	var bounds []uint32
+	for _, c := range clauses {
+		bounds = append(bounds, uint32(c.first), uint32(c.last)+1)
+	}
+	slices.Sort(bounds)
+	bounds = slices.Compact(bounds)
+	w := &wide{cells: make([][UDP + 1]verdict, len(bounds))}
+	points := make([]point, len(bounds))
+	for i, from := range bounds {
+		points[i] = point{from, int32(i)}
+		for p := range w.cells[i] {
+			w.cells[i][p] = noVerdict
+		}
+	}
+	w.byPort = newSteps(points)
+
+	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.rule, b.rule) })
+	next := make([]int32, len(bounds)+1) // the first cell at or after this one that is not painted
+	for p := TLS; p <= UDP; p++ {
+		for _, deny := range []bool{false, true} {
+			for i := range next {
+				next[i] = int32(i)
+			}
+			for _, c := range clauses {
+				if c.deny != deny || c.protocols>>p&1 == 0 {
+					continue
+				}
+				end, _ := slices.BinarySearch(bounds, uint32(c.last)+1)
+				start, _ := slices.BinarySearch(bounds, uint32(c.first))
+				for i := unpainted(next, int32(start)); i < int32(end); i = unpainted(next, i) {
+					w.cells[i][p].add(c.rule, deny)
+					next[i] = i + 1
+				}
+			}
+		}
+	}
+	return w
+}
+
+// unpainted follows next from i to a cell that leads to itself, and shortens the way for those that come after.
+func unpainted(next []int32, i int32) int32 {
+	for next[i] != i {
+		next[i] = next[next[i]]
+		i = next[i]
+	}
+	return i
+}
+
+// Calls hold clauses that judge methods and paths, by path.
+type calls struct {
+	anyPath []clause
+	exact   map[string][]clause
+	below   map[string][]clause // by what the path begins with, up to a '/'
+	deepest int                 // the most '/' of those
+}
+
+// newCalls returns the clauses by path; nil for none.
+func newCalls(clauses []clause) *calls {
+	if len(clauses) == 0 {
+		return nil
+	}
+	cs := &calls{exact: map[string][]clause{}, below: map[string][]clause{}}
+	for _, c := range clauses {
+		if len(c.call.Paths) == 0 {
+			cs.anyPath = append(cs.anyPath, c)
+		}
+		for _, p := range c.call.Paths {
+			if prefix, ok := strings.CutSuffix(p.text, "*"); ok {
+				cs.below[prefix] = append(cs.below[prefix], c)
+				cs.deepest = max(cs.deepest, strings.Count(prefix, "/"))
+			} else {
+				cs.exact[p.text] = append(cs.exact[p.text], c)
+			}
+		}
+	}
+	return cs
+}
+
+// judge adds to v what the clauses say about a.
+func (cs *calls) judge(v verdict, a *Access) verdict {
+	if cs == nil {
+		return v
+	}
+	v = v.called(cs.anyPath, a)
+	v = v.called(cs.exact[a.Path], a)
+	for i, slashes := 0, 0; i < len(a.Path) && slashes < cs.deepest; i++ {
+		if a.Path[i] == '/' {
+			slashes++
+			v = v.called(cs.below[a.Path[:i+1]], a)
+		}
+	}
+	return v
+}
+
+// called adds what clauses whose paths a meets say about it.
+func (v verdict) called(clauses []clause, a *Access) verdict {
+	for i := range clauses {
+		if c := &clauses[i]; c.takesPort(a) && c.call.containsMethod(a) {
+			v.add(c.rule, c.deny)
+		}
+	}
+	return v
+}
