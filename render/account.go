@@ -23,7 +23,10 @@ func (r *rendering) account(i int) error {
 	for _, s := range l.out.skipped {
 		done[s.Grant.ID] = true
 	}
-	applies := l.plan.applies()
+	applies := map[GrantID]bool{}
+	if slices.ContainsFunc(r.demands, func(d demand) bool { return len(d.needs) > 0 }) {
+		applies = l.plan.applies()
+	}
 	var missing []*Grant
 	for _, g := range l.plan.grants {
 		due := applies[g.ID] || g.Kind == AllowGrant || g.Kind == BaselineGrant || g.Kind == ExemptionGrant
@@ -44,9 +47,6 @@ func (p *Plan) applies() map[GrantID]bool {
 		for _, d := range denies {
 			out[d.ID] = true
 		}
-	}
-	if !slices.ContainsFunc([]Feature{DenyAddressOnName, DenyNameOnAddress, HostGlob, HTTPMethods, HTTPPaths}, p.features.has) {
-		return out
 	}
 	for _, protocol := range requestProtocols {
 		for _, c := range slices.Concat(p.NameClasses(protocol), p.GlobClasses(protocol)) {

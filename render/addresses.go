@@ -49,10 +49,7 @@ type addresser struct {
 }
 
 func newAddresser(p *Plan, protocol policy.Protocol, r *resolver, l *ledger) *addresser {
-	a := &addresser{resolver: r, ledger: l, protocol: protocol}
-	for g := range p.of(BoundaryGrant) {
-		a.boundaries = append(a.boundaries, row{grant: g})
-	}
+	a := &addresser{resolver: r, ledger: l, protocol: protocol, boundaries: p.boundaries()}
 	allows := slices.DeleteFunc(p.rows(AllowGrant), func(r row) bool { return r.byName() || r.to.Protocol != protocol })
 	takers := slices.Concat(p.rows(DenyGrant), p.rows(BoundaryGrant))
 	takers = slices.DeleteFunc(takers, func(r row) bool { return !meets(r.to.Protocol, protocol) })
@@ -194,7 +191,7 @@ func unite(sets []match.Prefixes) match.Prefixes {
 // cell works out who may reach the addresses of a prefix that no longer one of the slice holds, and notes what becomes of the grants.
 func (a *addresser) cell(s slice, p netip.Prefix, chain []row) AddressClass {
 	var allows, takers, mixed, part []row // mixed: denies of some of the protocol that take all of it; part: denies for the target to apply
-	inside := map[*Grant]bool{}
+	var inside numberSet
 	for _, r := range chain {
 		all := r.to.Protocol.Contains(a.protocol)
 		switch {
@@ -207,16 +204,17 @@ func (a *addresser) cell(s slice, p netip.Prefix, chain []row) AddressClass {
 		case r.grant.Kind == DenyGrant:
 			takers = append(takers, r)
 		case all && r.calls() == "":
-			inside[r.grant] = true
+			inside.add(r.number)
 		}
 	}
 	var vague []row
 	for _, b := range a.boundaries {
-		switch feature, _ := a.withinPart(s, p, b.grant); {
-		case inside[b.grant]:
-		case feature != "":
+		if inside.has(b.number) {
+			continue
+		}
+		if feature, _ := a.withinPart(s, p, b.grant); feature != "" {
 			vague = append(vague, b)
-		default:
+		} else {
 			takers = append(takers, b)
 		}
 	}

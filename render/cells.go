@@ -19,24 +19,49 @@ import (
 
 // A row is one destination of a grant: the only one of an allow or deny, one of the union of a boundary.
 type row struct {
-	grant *Grant
-	to    *policy.Destination
+	grant  *Grant
+	to     *policy.Destination
+	number int // of the grant among those of its kind
 }
 
 // rows returns the plan's destinations by kind, each in canonical order.
 func (p *Plan) rows(kind GrantKind) []row {
 	var out []row
+	number := 0
 	for g := range p.of(kind) {
-		if kind != BoundaryGrant {
-			out = append(out, row{g, &g.To})
-			continue
+		if kind == BoundaryGrant {
+			for i := range g.Within {
+				out = append(out, row{g, &g.Within[i], number})
+			}
+		} else {
+			out = append(out, row{g, &g.To, number})
 		}
-		for i := range g.Within {
-			out = append(out, row{g, &g.Within[i]})
-		}
+		number++
 	}
 	return out
 }
+
+// boundaries returns one row for each boundary, without a destination: a boundary counts wherever none of its destinations does. Their places
+// are their numbers.
+func (p *Plan) boundaries() []row {
+	var out []row
+	for g := range p.of(BoundaryGrant) {
+		out = append(out, row{grant: g, number: len(out)})
+	}
+	return out
+}
+
+// A numberSet is the numbers of grants. The zero numberSet is empty.
+type numberSet []bool
+
+func (s *numberSet) add(n int) {
+	for len(*s) <= n {
+		*s = append(*s, false)
+	}
+	(*s)[n] = true
+}
+
+func (s numberSet) has(n int) bool { return n < len(s) && s[n] }
 
 func (r row) byName() bool { return len(r.to.Hosts) > 0 }
 

@@ -19,8 +19,7 @@ const (
 	TCPByAddress  Feature = "tcp-by-address"
 	UDPByAddress  Feature = "udp-by-address"
 
-	// Other properties of a destination.
-	// PortRanges: more ports than a target can list one by one. By name, these are the allows with which the ports of their protocol get to
+	// Other properties of a destination. PortRanges: more ports than a target can list one by one. By name, these are the allows with which the ports of their protocol get to
 	// more than [MaxListedPorts]; by address, allows of that many ports.
 	PortRanges         Feature = "port-ranges"
 	HTTPMethods        Feature = "http-methods"
@@ -47,8 +46,8 @@ const (
 	WithinAddressOnName Feature = "within-address-on-name"
 
 	// What a target is, rather than what it can say. PacketFilter: it judges packets outside the pods, where no pod gets round it; what it
-	// holds, holds for the other layers of a stack. NamesApart: what it lets pass by name goes to an enforcement point in the
-	// cluster and never straight to an address outside.
+	// holds, holds for the other layers of a stack. NamesApart: what it lets pass by name goes by way of an enforcement point in the
+	// cluster, and what it lets pass by address does not; so that in a stack neither is judged where the other passes.
 	PacketFilter Feature = "packet-filter"
 	NamesApart   Feature = "names-apart"
 )

@@ -60,23 +60,15 @@ type namer struct {
 	*ledger
 	protocol   policy.Protocol
 	slices     []slice
-	boundaries []row // one a boundary: its destinations do not matter
-	addresses  []row // denies by address
-	features   Features
+	boundaries []row
 }
 
 func newNamer(p *Plan, protocol policy.Protocol, r *resolver, l *ledger) *namer {
-	n := &namer{resolver: r, ledger: l, protocol: protocol, features: p.features}
-	relevant := func(rows []row, byName bool) []row {
-		return slices.DeleteFunc(rows, func(r row) bool { return r.byName() != byName || !r.to.Protocol.Contains(protocol) })
-	}
-	for g := range p.of(BoundaryGrant) {
-		n.boundaries = append(n.boundaries, row{grant: g})
-	}
-	n.addresses = relevant(p.rows(DenyGrant), false)
-	takers := slices.Concat(relevant(p.rows(DenyGrant), true), n.addresses, p.rows(BoundaryGrant))
+	n := &namer{resolver: r, ledger: l, protocol: protocol, boundaries: p.boundaries()}
+	allows := slices.DeleteFunc(p.rows(AllowGrant), func(r row) bool { return !r.byName() || !r.to.Protocol.Contains(protocol) })
+	takers := slices.Concat(p.rows(DenyGrant), p.rows(BoundaryGrant))
 	takers = slices.DeleteFunc(takers, func(r row) bool { return !r.to.Protocol.Contains(protocol) })
-	n.slices = slicePorts(relevant(p.rows(AllowGrant), true), takers)
+	n.slices = slicePorts(allows, takers)
 	return n
 }
 
@@ -303,10 +295,10 @@ func (n *namer) globCell(s slice, q match.Pattern) NameClass {
 type finding struct {
 	slice  slice
 	place  match.Pattern
-	allows []row           // most specific first
-	denies []row           // of all of it
-	part   []row           // denies of some of its names, or of some requests to it
-	inside map[*Grant]bool // boundaries that contain all of it
+	allows []row     // most specific first
+	denies []row     // of all of it
+	part   []row     // denies of some of its names, or of some requests to it
+	inside numberSet // boundaries that contain all of it
 }
 
 // found adds a row that is about all of the place, or some of it.
@@ -319,10 +311,7 @@ func (f *finding) found(r row, all bool) {
 	case r.grant.Kind == DenyGrant:
 		f.part = append(f.part, r)
 	case all && r.calls() == "":
-		if f.inside == nil {
-			f.inside = map[*Grant]bool{}
-		}
-		f.inside[r.grant] = true
+		f.inside.add(r.number)
 	}
 }
 
@@ -330,11 +319,12 @@ func (f *finding) found(r row, all bool) {
 func (n *namer) judge(f finding) NameClass {
 	var outside, vague []row // boundaries that do not contain the place; the vague ones would contain some of it
 	for _, b := range n.boundaries {
-		switch feature, _ := n.withinPart(f, b.grant); {
-		case f.inside[b.grant]:
-		case feature != "":
+		if f.inside.has(b.number) {
+			continue
+		}
+		if feature, _ := n.withinPart(f, b.grant); feature != "" {
 			vague = append(vague, b)
-		default:
+		} else {
 			outside = append(outside, b)
 		}
 	}

@@ -104,7 +104,7 @@ func TestExempterIsAnExtensionOfRenderer(t *testing.T) {
 	}
 }
 
-// ruleOf is a rule written briefly: "allow shop/a TLS *.foo.com 443".
+// planOf is the plan of rules p/r1, p/r2, … that are written briefly: "allow shop/a TLS *.foo.com 443", "within shop any foo.com or UDP 203.0.113.7".
 func planOf(t testing.TB, rules ...string) *Plan {
 	t.Helper()
 	var list []*policy.EffectiveRule
