@@ -187,7 +187,8 @@ func (n *namer) partition(s slice) []NameClass {
 	for _, key := range sortedKeys(classes) {
 		if c := classes[key]; len(c.Patterns) > 0 {
 			slices.SortFunc(c.Patterns, match.Pattern.Compare)
-			c.Grants = canonical(c.Grants)
+			// Classes of several ports share their lists: who appends to one gets a copy.
+			c.Patterns, c.Grants, c.Denies = slices.Clip(c.Patterns), slices.Clip(canonical(c.Grants)), slices.Clip(c.Denies)
 			for i := range c.Calls {
 				c.Calls[i].Grants = canonical(c.Calls[i].Grants)
 			}
