@@ -41,6 +41,9 @@ func TestChecksMissTraps(t *testing.T) {
 		"09-deny-hosts-on-tcp":        {"IST0133", "webhook"},
 		"11-tcp-without-addresses":    {"IST0134"},
 		"11-tcp-beside-tls":           {"IST0134"},
+		"12-network-at-zero":          nil,
+		"13-destination-rules-twice":  nil,
+		"14-policy-from-nobody":       nil,
 	} {
 		found, err := check.Run(smallWorld(), readObjects(t, "traps/"+file+".yaml"))
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 func TestMain(m *testing.M) {
 	for _, s := range log.Scopes() {
-		s.SetOutputLevel(log.ErrorLevel)
+		s.SetOutputLevel(log.NoneLevel)
 	}
 	m.Run()
 }

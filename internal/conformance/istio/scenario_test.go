@@ -251,6 +251,16 @@ var traps = []scenario{
 		{from: sleep, port: 443, bytes: sni("a.example.com"), want: "a.example.com:443 direct"},
 		{from: sleep, port: 443, bytes: sni("evil.example.com"), want: "db.example.com:443 direct"},
 	}},
+	{file: "traps/12-network-at-zero.yaml", asks: []ask{
+		{from: sleep, port: 5432, bytes: walk.Raw{}, want: "203.0.113.9:5432 direct"},
+	}},
+	{file: "traps/13-destination-rules-twice.yaml", asks: []ask{
+		{from: sleep, port: 80, bytes: get("a.example.com"), want: "a.example.com:443 by TLS direct"},
+		{from: sleep, port: 81, bytes: get("a.example.com:81"), want: "a.example.com:443 direct"},
+	}},
+	{file: "traps/14-policy-from-nobody.yaml", asks: []ask{
+		{from: other, port: 443, bytes: sni("a.example.com"), want: "a.example.com:443 by gateway"},
+	}},
 }
 
 // TestMore walks what renderers may use beyond the documented examples, and the doubts about it.
