@@ -11,11 +11,12 @@ import (
 
 // A Mesh is a world whose proxies have taken their configuration.
 type Mesh struct {
-	World    *world.World
-	Sidecars []*walk.Proxy // of the workloads
-	Gateways []*walk.Proxy
-	network  walk.Network
-	ztunnel  *ztunnel // with ambient mode, instead of sidecars
+	World     *world.World
+	Sidecars  []*walk.Proxy // of the workloads; none in ambient mode
+	Gateways  []*walk.Proxy
+	Waypoints []*walk.Proxy
+	network   walk.Network
+	ztunnel   *ztunnel // with ambient mode, instead of sidecars
 }
 
 // NewMesh returns the mesh of w with objs applied. An error joins what Pilot does not read and what Envoy is known to refuse.
@@ -56,6 +57,7 @@ func (p *Pilot) Mesh() (*Mesh, error) {
 	}
 	for i := range w.Waypoints {
 		proxy, err := walk.NewProxy(p.Waypoint(i))
+		m.Waypoints = append(m.Waypoints, proxy)
 		errs = append(errs, err)
 		m.network.Proxies[w.WaypointIP(i)] = proxy
 	}

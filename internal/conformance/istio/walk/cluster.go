@@ -214,6 +214,7 @@ func (j *journey) send(c *conn, cl *clusterv3.Cluster, t target, req *HTTP) erro
 		}
 		return j.accept(&conn{proxy: c.proxy, remote: c.remote, bytes: b, state: shared}, l)
 	case t.host != "":
+		j.out.Dials = append(j.out.Dials, netip.AddrPort{})
 		j.arrive(t.host, netip.Addr{}, t.addr.Port(), b)
 		return nil
 	}

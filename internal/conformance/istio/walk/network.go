@@ -18,14 +18,15 @@ type Network struct {
 type Outcome struct {
 	Denied string // why they arrive nowhere; empty: they arrive
 
-	Host        string       // the name that the last proxy looked up; empty: an address was dialled
-	Addr        netip.Addr   // the address dialled, without Host
-	Port        uint16       //
-	Arrives     Bytes        // what arrives there
-	Origination *Origination // TLS that a proxy put around it for the far end
-	Hops        []Hop        // the listeners on the way, in order
-	Checks      []Check      // identities that were asked for on the way, in order
-	Trace       []string     // what happened on the way, for people
+	Host        string           // the name that the last proxy looked up; empty: an address was dialled
+	Addr        netip.Addr       // the address dialled, without Host
+	Port        uint16           //
+	Arrives     Bytes            // what arrives there
+	Origination *Origination     // TLS that a proxy put around it for the far end
+	Hops        []Hop            // the listeners on the way, in order
+	Dials       []netip.AddrPort // the addresses dialled on the way, in order; an invalid one where a name was looked up
+	Checks      []Check          // identities that were asked for on the way, in order
+	Trace       []string         // what happened on the way, for people
 }
 
 // A Hop is one listener that took a connection.
@@ -71,7 +72,7 @@ func (o Outcome) String() string {
 
 // clone returns an outcome that grows on its own.
 func (o Outcome) clone() Outcome {
-	o.Hops, o.Checks, o.Trace = slices.Clone(o.Hops), slices.Clone(o.Checks), slices.Clone(o.Trace)
+	o.Hops, o.Dials, o.Checks, o.Trace = slices.Clone(o.Hops), slices.Clone(o.Dials), slices.Clone(o.Checks), slices.Clone(o.Trace)
 	return o
 }
 
@@ -107,7 +108,7 @@ func (j *journey) finish(err error) (Outcome, error) {
 	var d *denial
 	if errors.As(err, &d) {
 		j.note("denied: %s", d.why)
-		j.out = Outcome{Denied: d.why, Hops: j.out.Hops, Checks: j.out.Checks, Trace: j.out.Trace}
+		j.out = Outcome{Denied: d.why, Hops: j.out.Hops, Dials: j.out.Dials, Checks: j.out.Checks, Trace: j.out.Trace}
 		return j.out, nil
 	}
 	if err != nil {
@@ -142,6 +143,7 @@ func (j *journey) dial(from netip.Addr, to netip.AddrPort, b Bytes) error {
 		j.note("service %v is %v", to, pod)
 		to = pod
 	}
+	j.out.Dials = append(j.out.Dials, to)
 	p := j.network.Proxies[to.Addr()]
 	if p == nil {
 		j.arrive("", to.Addr(), to.Port(), b)
