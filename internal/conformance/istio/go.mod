@@ -2,7 +2,10 @@ module github.com/egresskit/egress/internal/conformance/istio
 
 go 1.26.0
 
-require istio.io/istio v0.0.0-20260916195427-190ae921b848
+require (
+	istio.io/istio v0.0.0-20260916195427-190ae921b848
+	pgregory.net/rapid v1.3.0
+)
 
 require (
 	github.com/blang/semver/v4 v4.0.0 // indirect
@@ -14,7 +17,6 @@ require (
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace v1.46.0 // indirect
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc v1.46.0 // indirect
 	k8s.io/component-base v0.36.1 // indirect
-	pgregory.net/rapid v1.3.0 // indirect
 	sigs.k8s.io/apiserver-network-proxy/konnectivity-client v0.34.0 // indirect
 )
 
