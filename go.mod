@@ -3,6 +3,7 @@ module github.com/egresskit/egress
 go 1.26.0
 
 require (
+	github.com/gaissmai/bart v0.30.0
 	github.com/gobwas/glob v1.1.0
 	github.com/google/go-cmp v0.7.0
 	go.yaml.in/yaml/v3 v3.0.4

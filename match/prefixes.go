@@ -19,16 +19,19 @@ func NewPrefixes(include, except []netip.Prefix) Prefixes {
 func spansOf(prefixes []netip.Prefix) spans[netip.Addr] {
 	list := make([]span[netip.Addr], 0, len(prefixes))
 	for _, p := range prefixes {
-		if !p.IsValid() {
-			continue
+		if p = canonicalPrefix(p); p.IsValid() {
+			list = append(list, span[netip.Addr]{p.Addr(), lastAddr(p)})
 		}
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
-		p = p.Masked()
-		list = append(list, span[netip.Addr]{p.Addr(), lastAddr(p)})
 	}
 	return unite(list)
+}
+
+// canonicalPrefix returns p without host bits, as IPv4 if all its addresses are IPv4-mapped, and the zero Prefix if p is invalid.
+func canonicalPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
 }
 
 // lastAddr returns the highest address of a masked prefix.

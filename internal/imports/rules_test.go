@@ -16,7 +16,7 @@ var (
 )
 
 var layers = []layer{
-	{"match", nil, []string{"github.com/gobwas/glob", "golang.org/x/net/idna"},
+	{"match", nil, []string{"github.com/gobwas/glob", "github.com/gaissmai/bart", "golang.org/x/net/idna"},
 		"names and addresses stand at the bottom: who wants a matcher gets nothing else"},
 	{"identity", nil, []string{"github.com/gobwas/glob", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/labels",
 		"k8s.io/apimachinery/pkg/selection", "k8s.io/apimachinery/pkg/util/validation"},

@@ -14,6 +14,7 @@ require (
 
 require (
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
+	github.com/gaissmai/bart v0.30.0 // indirect
 	github.com/gobwas/glob v1.1.0 // indirect
 	github.com/google/cel-go v0.28.1 // indirect
 	istio.io/api v1.31.1 // indirect
