@@ -17,7 +17,7 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 	policies := scenario()
 	glob := hosts("api-*.foo.com", "eu.*.foo.com")
 	http := policy.Destination{Hosts: hosts("*.http.com").Hosts, Protocol: policy.HTTP, Methods: []string{"GET"}, Paths: []policy.Path{policy.MustParsePath("/v1/*")}}
-	many := policy.Section{Allow: []policy.Rule{{To: glob}, {To: http}}}
+	many := policy.Section{Allow: []policy.Rule{{To: glob}, {To: http}, {To: policy.MustAddresses("2001:db8::/32", "2001:db8::/64").TCP(5432)}}}
 	for i := range 20 {
 		d := policy.MustHosts("calls.foo.com").HTTP()
 		d.Methods, d.Paths = []string{"GET"}, []policy.Path{policy.MustParsePath(fmt.Sprintf("/v%d/*", i))}

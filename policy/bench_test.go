@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 	"testing"
 
@@ -178,6 +179,41 @@ func BenchmarkDecideCrowded(b *testing.B) {
 				for b.Loop() {
 					if !v.Decide(a).Allowed {
 						b.Fatal("denied")
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkDecideAddress asks for addresses, half of which some rule names.
+func BenchmarkDecideAddress(b *testing.B) {
+	for _, n := range []int{1, 100, 10_000} {
+		for _, six := range []bool{false, true} {
+			p := &policy.Policy{Name: "addresses"}
+			var asked []netip.Addr
+			for i := range n {
+				var prefix netip.Prefix
+				if six {
+					prefix = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 8), byte(i), 15: 1}), 48)
+				} else {
+					prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}), 24)
+				}
+				p.Cluster.Allow = append(p.Cluster.Allow, policy.Rule{Name: fmt.Sprintf("r%d", i), To: policy.MustAddresses(prefix.Masked().String()).TCP(443)})
+				other := prefix.Addr().AsSlice()
+				other[0]++
+				nobody, _ := netip.AddrFromSlice(other)
+				asked = append(asked, prefix.Addr(), nobody)
+			}
+			v := compile(b, []*policy.Policy{p}).For(identity.Workload{})
+			b.Run(fmt.Sprintf("prefixes=%d/six=%t", n, six), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					if v.Decide(policy.Access{Protocol: policy.TCP, Port: 443, Address: asked[i]}).Allowed != (i%2 == 0) {
+						b.Fatal(asked[i])
+					}
+					if i++; i == len(asked) {
+						i = 0
 					}
 				}
 			})

@@ -15,14 +15,8 @@ import (
 // inside place p has the numbers from p to last[p], so that the innermost place of a table is found by number alone.
 type places struct {
 	hosts *match.Index[int32]
-	v4    steps
-	v6    []bound6
-}
-
-// A bound6 is where the innermost place of IPv6 addresses changes.
-type bound6 struct {
-	from  netip.Addr
-	place int32
+	v4    steps // of addresses that fit into a number: faster than the index
+	v6    *match.PrefixIndex[int32]
 }
 
 // host returns the innermost place of h, or none.
@@ -39,17 +33,10 @@ func (ps *places) addr(a netip.Addr) int32 {
 		b := a.As4()
 		return ps.v4.at(binary.BigEndian.Uint32(b[:]))
 	}
-	if len(ps.v6) == 0 {
-		return none
+	if _, p, ok := ps.v6.Lookup(a); ok {
+		return p
 	}
-	i, found := slices.BinarySearchFunc(ps.v6, a.WithZone(""), func(b bound6, a netip.Addr) int { return b.from.Compare(a) })
-	if found {
-		return ps.v6[i].place
-	}
-	if i == 0 {
-		return none
-	}
-	return ps.v6[i-1].place
+	return none
 }
 
 // A surveyor numbers places.
@@ -91,7 +78,9 @@ func (s *surveyor) survey() (*survey, error) {
 	out := &survey{number: make([]int32, len(s.hosts)), prefixes: make(map[netip.Prefix]int32, len(s.prefixes))}
 	out.last = make([]int32, len(s.hosts)+len(s.prefixes))
 	s.numberHosts(out)
-	s.numberPrefixes(out)
+	if err := s.numberPrefixes(out); err != nil {
+		return nil, err
+	}
 	var b match.Builder[int32]
 	for id, p := range s.hosts {
 		b.Add(p, out.number[id])
@@ -163,7 +152,7 @@ func (s *surveyor) around(p match.Pattern) int32 {
 }
 
 // numberPrefixes gives the prefixes the numbers after those of the hosts.
-func (s *surveyor) numberPrefixes(out *survey) {
+func (s *surveyor) numberPrefixes(out *survey) error {
 	sorted := make([]netip.Prefix, 0, len(s.prefixes))
 	for p := range s.prefixes {
 		sorted = append(sorted, p)
@@ -173,15 +162,12 @@ func (s *surveyor) numberPrefixes(out *survey) {
 	})
 	base := int32(len(s.hosts))
 	var v4 []point
+	var v6 match.PrefixBuilder[int32]
 	var open []int32 // the prefixes that the address at hand lies in, outermost first
 	step := func(from netip.Addr, place int32) {
 		if from.Is4() {
 			b := from.As4()
 			v4 = setPoint(v4, binary.BigEndian.Uint32(b[:]), place)
-		} else if n := len(out.v6); n > 0 && out.v6[n-1].from == from {
-			out.v6[n-1].place = place
-		} else {
-			out.v6 = append(out.v6, bound6{from, place})
 		}
 	}
 	// leave closes the open prefixes that do not hold a; with the zero Addr, all of them.
@@ -206,10 +192,16 @@ func (s *surveyor) numberPrefixes(out *survey) {
 		leave(p.Addr(), int32(i))
 		out.prefixes[p] = base + int32(i)
 		step(p.Addr(), base+int32(i))
+		if p.Addr().Is6() {
+			v6.Add(p, base+int32(i))
+		}
 		open = append(open, int32(i))
 	}
 	leave(netip.Addr{}, int32(len(sorted)))
 	out.v4 = newSteps(v4)
+	var err error
+	out.v6, err = v6.Build()
+	return err
 }
 
 // setPoint adds a point to sorted points, or changes the last one when it is at the same number.
