@@ -24,35 +24,30 @@ type Index[V any] struct {
 
 // A Builder collects patterns for an Index. The zero Builder is ready to use. A Builder is not safe for concurrent use.
 type Builder[V any] struct {
-	entries []entry[V]
-}
-
-type entry[V any] struct {
-	pattern Pattern
-	value   V
+	entries []Entry[V]
 }
 
 // Add adds a pattern with its value. Errors (a zero pattern, a pattern added twice) are reported by Build.
 func (b *Builder[V]) Add(p Pattern, v V) {
-	b.entries = append(b.entries, entry[V]{p, v})
+	b.entries = append(b.entries, Entry[V]{p, v})
 }
 
 // Build returns the index of everything added. The order of Add does not matter. The Builder stays usable. The error names a pattern that was
 // added twice, or says that a zero Pattern was added.
 func (b *Builder[V]) Build() (*Index[V], error) {
 	entries := slices.Clone(b.entries)
-	slices.SortFunc(entries, func(a, b entry[V]) int { return a.pattern.Compare(b.pattern) })
+	slices.SortFunc(entries, func(a, b Entry[V]) int { return a.Pattern.Compare(b.Pattern) })
 	x := &Index[V]{exact: map[string]int{}, below: map[string]int{}, globs: map[string][]int{}}
 	for i, e := range entries {
-		p := e.pattern
+		p := e.Pattern
 		switch {
 		case p.IsZero():
 			return nil, fmt.Errorf("match: the zero pattern was added to an index")
-		case i > 0 && p == entries[i-1].pattern:
+		case i > 0 && p == entries[i-1].Pattern:
 			return nil, fmt.Errorf("match: pattern %q was added twice to an index", p)
 		}
 		x.patterns = append(x.patterns, p)
-		x.values = append(x.values, e.value)
+		x.values = append(x.values, e.Value)
 		switch p.Kind() {
 		case Exact:
 			x.exact[p.text] = i
