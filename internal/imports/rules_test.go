@@ -33,6 +33,8 @@ var layers = []layer{
 		"the framework knows no target, and no document"},
 	{"render/...", targets, objects,
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
+	{"render/internal/registry", nil, []string{"istio.io/api/..."},
+		"it is what the targets with sidecars share, and knows nothing of policies"},
 	{"render/istio", targets, append([]string{"istio.io/api/...", "google.golang.org/protobuf/...", "sigs.k8s.io/gateway-api/..."}, objects...),
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
 	{"render/gatewayapi", targets, append([]string{"istio.io/api/...", "google.golang.org/protobuf/...", "sigs.k8s.io/gateway-api/..."}, objects...),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/internal/registry"
 )
 
 const (
@@ -63,11 +64,7 @@ func (b *builder) emitBaseline() {
 	}
 	b.out.Emit(render.Object{
 		APIVersion: istioNetworking, Kind: "Sidecar", Namespace: b.profile.RootNamespace, Name: b.out.Name("registry-only"),
-		// Written out by hand: REGISTRY_ONLY is the zero value of its enum, which the published type leaves out.
-		Spec: map[string]any{
-			"egress":                []any{map[string]any{"hosts": []string{"*/*"}}},
-			"outboundTrafficPolicy": map[string]any{"mode": networking.OutboundTrafficPolicy_REGISTRY_ONLY.String()},
-		},
+		Spec: registry.NewOnly(),
 	}, render.Same, covers...)
 	for _, g := range covers {
 		b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})

@@ -57,6 +57,6 @@ func ExampleProfile_Validate() {
 	p.Gateway.TLS.Port = 0
 	fmt.Println(p.Validate())
 	// Output:
-	// istio.gateway.tls.port: error bad-profile: no port
-	// istio.version: error bad-profile: 1.28.0 is older than 1.29.0, the oldest version of the proxies that can do this
+	// istio.gateway.tls.port: error bad-profile: 0 is no port; write the Service's port for TLS, such as 443
+	// istio.version: error bad-profile: 1.28.0 is older than 1.29.0, the oldest version of the proxies that can do this; upgrade them, and write the oldest version that runs
 }

@@ -88,27 +88,11 @@ func (b *builder) gatewayPods() *istiotype.WorkloadSelector {
 	return &istiotype.WorkloadSelector{MatchLabels: b.profile.Gateway.PodLabels}
 }
 
-// emitBaseline closes the sidecars to everything that is not in the registry.
-func (b *builder) emitBaseline() {
-	b.out.Emit(render.Object{
-		APIVersion: networkingV1, Kind: "Sidecar", Namespace: b.profile.RootNamespace, Name: b.out.Name("egress-baseline"),
-		Spec: &networking.Sidecar{
-			Egress:                []*networking.IstioEgressListener{{Hosts: []string{"*/*"}}},
-			OutboundTrafficPolicy: &networking.OutboundTrafficPolicy{Mode: networking.OutboundTrafficPolicy_REGISTRY_ONLY},
-		},
-	}, render.Same, b.baseline...)
-	for _, g := range b.baseline {
-		b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
-	}
-}
-
 // assume says what must be true of the mesh.
 func (b *builder) assume() {
 	p := &b.profile
 	b.out.Assume("sidecars", fmt.Sprintf("every pod has an Istio sidecar of version %s or later, and trust domain %s", b.version, b.certs.trust))
 	b.out.Assume("tcp-only", "sidecars see TCP alone: something else keeps UDP and other protocols from leaving pods")
-	b.out.Assume("one-root-sidecar", fmt.Sprintf("no other Sidecar without a workload selector is in namespace %s, and none elsewhere sets an outbound traffic policy",
-		p.RootNamespace))
 	if len(b.tls) > 0 {
 		if b.inside() {
 			b.out.Assume("shape", "names of TLS are told apart by a listener inside the gateway, which an EnvoyFilter adds: wildcards and the application's own server name are checked there")

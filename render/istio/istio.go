@@ -176,6 +176,8 @@ func (b *builder) build(tls, http []render.NameClass, addresses []render.Address
 		}
 		b.assure(b.tls, byTLS)
 		b.assure(b.http, atGateway)
+	} else if b.profile.RegistryOnly == ByMeshConfig {
+		b.emitGate() // what else is there to say that nothing is open
 	}
 	if err := b.emitAddresses(addresses); err != nil {
 		return err

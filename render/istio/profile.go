@@ -38,6 +38,13 @@ type Profile struct {
 	// compromised pod may ask the addresses of the names that it may reach for other names.
 	EnvoyFilter bool `json:"envoyFilter"`
 
+	// RegistryOnly is what closes sidecars to what is not in the registry; empty: [ByRootSidecar].
+	RegistryOnly RegistryOnly `json:"registryOnly,omitempty"`
+
+	// DNSCapture tells whether the mesh's proxies answer the DNS questions of pods. Ambient mode needs it, to tell names apart. With sidecars
+	// the objects mean the same either way.
+	DNSCapture bool `json:"dnsCapture"`
+
 	// AccessLog is the access log provider of the mesh configuration that the gateway writes accesses to. Empty: what is logged is left as it is.
 	AccessLog string `json:"accessLog"`
 
@@ -103,6 +110,7 @@ func DefaultProfile() Profile {
 		},
 		Waypoint:    Waypoint{Namespace: "istio-egress", Name: "egress"},
 		EnvoyFilter: true,
+		DNSCapture:  true,
 		AccessLog:   "envoy",
 	}
 	for _, s := range [...]string{
@@ -114,68 +122,135 @@ func DefaultProfile() Profile {
 	return p
 }
 
-// Validate returns everything that is wrong with the profile.
+// Validate returns everything that is wrong with the profile: for each mistake the field, what is there, and what to write instead.
 func (p Profile) Validate() policy.Diagnostics {
-	var ds policy.Diagnostics
-	check := func(field string, err error) {
-		if err != nil {
-			ds = append(ds, policy.Diagnostic{Severity: policy.Error, Code: "bad-profile", Position: policy.Position{Field: "istio." + field},
-				Message: err.Error()})
+	var ds diagnostics
+	ds.version(p.Version)
+	ds.namespace("rootNamespace", p.RootNamespace, "istio-system")
+	ds.add("trustDomain", trustError(p.TrustDomain))
+	for i, alias := range p.TrustAliases {
+		ds.add(fmt.Sprintf("trustAliases[%d]", i), trustError(alias))
+	}
+	domain, err := match.ParseHost(p.ClusterDomain)
+	switch {
+	case err != nil:
+		ds.addf("clusterDomain", "%w; write the domain of the cluster's services, such as cluster.local", err)
+	case domain.String() != p.ClusterDomain:
+		ds.addf("clusterDomain", "%q is not how it is written; write %q", p.ClusterDomain, domain)
+	}
+	ds.oneOf("dataPlane", string(p.DataPlane), string(Sidecars), string(Ambient))
+	ds.oneOf("registryOnly", string(p.RegistryOnly), string(ByRootSidecar), string(ByNamespaceSidecars), string(ByMeshConfig))
+	if p.DataPlane == Ambient {
+		if !p.DNSCapture {
+			ds.addf("dnsCapture", "false, and ambient mode tells names apart by the addresses that it answers DNS questions with; write true, or dataPlane: %s", Sidecars)
+		}
+		if p.RegistryOnly != "" && p.RegistryOnly != ByRootSidecar {
+			ds.addf("registryOnly", "%q, and ambient mode has no sidecars to close; write nothing", p.RegistryOnly)
 		}
 	}
-	v, err := parseVersion(p.Version)
-	check("version", err)
-	if err == nil && v.before(oldest) {
-		check("version", fmt.Errorf("%s is older than %s, the oldest version of the proxies that can do this", v, oldest))
+	ds.waypoint(p.Waypoint, p.RootNamespace)
+	ds.gateway(p.Gateway)
+	for i, n := range p.Unroutable {
+		switch field := fmt.Sprintf("unroutable[%d]", i); {
+		case !n.IsValid():
+			ds.addf(field, "no network; write one such as 10.0.0.0/8, or leave it out")
+		case n != n.Masked():
+			ds.addf(field, "%v is an address in a network; write %v for the network", n, n.Masked())
+		}
 	}
-	check("rootNamespace", identity.ValidateName(p.RootNamespace))
-	_, err = identity.NewTrustDomains(p.TrustDomain, p.TrustAliases...)
-	check("trustDomain", err)
-	domain, err := match.ParseHost(p.ClusterDomain)
-	if err == nil && domain.String() != p.ClusterDomain {
-		err = fmt.Errorf("write %q", domain)
+	out := policy.Diagnostics(ds)
+	out.Sort()
+	return out
+}
+
+// diagnostics collects what is wrong with a profile.
+type diagnostics policy.Diagnostics
+
+func (ds *diagnostics) add(field string, err error) {
+	if err != nil {
+		*ds = append(*ds, policy.Diagnostic{Severity: policy.Error, Code: "bad-profile", Position: policy.Position{Field: "istio." + field}, Message: err.Error()})
 	}
-	check("clusterDomain", err)
-	switch p.DataPlane {
-	case "", Sidecars, Ambient:
-	default:
-		check("dataPlane", fmt.Errorf("%q is no data plane; write %s or %s", p.DataPlane, Sidecars, Ambient))
+}
+
+func (ds *diagnostics) addf(field, format string, args ...any) {
+	ds.add(field, fmt.Errorf(format, args...))
+}
+
+// oneOf takes one of the words, or none.
+func (ds *diagnostics) oneOf(field, word string, words ...string) {
+	if word != "" && !slices.Contains(words, word) {
+		ds.addf(field, "%q is none of its values; write one of %s", word, strings.Join(words, ", "))
 	}
-	check("waypoint.namespace", identity.ValidateName(p.Waypoint.Namespace))
-	check("waypoint.name", labelError(validation.IsDNS1035Label(p.Waypoint.Name)))
-	if p.Waypoint.Namespace == p.RootNamespace {
-		check("waypoint.namespace", fmt.Errorf("policies of the root namespace hold for the whole mesh; give the waypoint a namespace of its own"))
+}
+
+func (ds *diagnostics) version(text string) {
+	v, err := parseVersion(text)
+	switch {
+	case err != nil:
+		ds.add("version", err)
+	case v.before(oldest):
+		ds.addf("version", "%s is older than %s, the oldest version of the proxies that can do this; upgrade them, and write the oldest version that runs", v, oldest)
+	case slices.Compare(newest[:2], v[:2]) < 0:
+		ds.addf("version", "%s is newer than %d.%d, the newest version that this has been tried with; write %d.%d", v, newest[0], newest[1], newest[0], newest[1])
 	}
-	check("gateway.namespace", identity.ValidateName(p.Gateway.Namespace))
-	check("gateway.service", labelError(validation.IsDNS1035Label(p.Gateway.Service)))
-	if len(p.Gateway.PodLabels) == 0 {
-		check("gateway.podLabels", fmt.Errorf("no labels would choose every pod of the mesh"))
+}
+
+func (ds *diagnostics) namespace(field, name, such string) {
+	if err := identity.ValidateName(name); err != nil {
+		ds.addf(field, "%w; write the name of a namespace, such as %s", err, such)
 	}
-	for _, k := range slices.Sorted(maps.Keys(p.Gateway.PodLabels)) {
-		check("gateway.podLabels", labelError(validation.IsQualifiedName(k)))
-		check("gateway.podLabels", labelError(validation.IsValidLabelValue(p.Gateway.PodLabels[k])))
+}
+
+func (ds *diagnostics) waypoint(w Waypoint, root string) {
+	ds.namespace("waypoint.namespace", w.Namespace, "istio-egress")
+	if problems := validation.IsDNS1035Label(w.Name); len(problems) > 0 {
+		ds.addf("waypoint.name", "%q: %s; write the name of a Gateway, such as egress", w.Name, strings.Join(problems, "; "))
 	}
-	for _, port := range []struct {
-		field  string
-		number uint16
+	if w.Namespace == root {
+		ds.addf("waypoint.namespace", "%q is the root namespace, whose policies hold for the whole mesh; write a namespace that is the waypoint's own, such as istio-egress", w.Namespace)
+	}
+}
+
+func (ds *diagnostics) gateway(g Gateway) {
+	ds.namespace("gateway.namespace", g.Namespace, "istio-system")
+	if problems := validation.IsDNS1035Label(g.Service); len(problems) > 0 {
+		ds.addf("gateway.service", "%q: %s; write the name of the gateway's Service without namespace and domain, such as istio-egressgateway", g.Service, strings.Join(problems, "; "))
+	}
+	if len(g.PodLabels) == 0 {
+		ds.addf("gateway.podLabels", "no labels, which would choose every pod of the mesh; write those of the gateway's pods, such as istio: egressgateway")
+	}
+	for _, k := range slices.Sorted(maps.Keys(g.PodLabels)) {
+		problems := append(validation.IsQualifiedName(k), validation.IsValidLabelValue(g.PodLabels[k])...)
+		if len(problems) > 0 {
+			ds.addf("gateway.podLabels", "%q: %q is no label: %s; write a key and value that pods can have", k, g.PodLabels[k], strings.Join(problems, "; "))
+		}
+	}
+	for _, port := range [...]struct {
+		field, what string
+		number      uint16
 	}{
-		{"tls.port", p.Gateway.TLS.Port}, {"tls.targetPort", p.Gateway.TLS.TargetPort},
-		{"http.port", p.Gateway.HTTP.Port}, {"http.targetPort", p.Gateway.HTTP.TargetPort},
+		{"tls.port", "the Service's port for TLS, such as 443", g.TLS.Port},
+		{"tls.targetPort", "the port of the pods behind it, such as 8443", g.TLS.TargetPort},
+		{"http.port", "the Service's port for HTTP, such as 80", g.HTTP.Port},
+		{"http.targetPort", "the port of the pods behind it, such as 8080", g.HTTP.TargetPort},
 	} {
 		if port.number == 0 {
-			check("gateway."+port.field, fmt.Errorf("no port"))
+			ds.addf("gateway."+port.field, "0 is no port; write %s", port.what)
 		}
 	}
-	if p.Gateway.TLS.Port == p.Gateway.HTTP.Port || p.Gateway.TLS.TargetPort == p.Gateway.HTTP.TargetPort {
-		check("gateway.http", fmt.Errorf("TLS and HTTP come to the same port; they need one each"))
+	if g.TLS.Port != 0 && g.TLS.Port == g.HTTP.Port {
+		ds.addf("gateway.http.port", "%d is the port for TLS, too; write another one: they need one each", g.HTTP.Port)
 	}
-	for _, n := range p.Unroutable {
-		if !n.IsValid() || n != n.Masked() {
-			check("unroutable", fmt.Errorf("%v is not a network; write %v", n, n.Masked()))
-		}
+	if g.TLS.TargetPort != 0 && g.TLS.TargetPort == g.HTTP.TargetPort {
+		ds.addf("gateway.http.targetPort", "%d is the port for TLS, too; write another one: they need one each", g.HTTP.TargetPort)
 	}
-	ds.Sort()
-	return ds
+}
+
+func trustError(domain string) error {
+	if err := identity.ValidateTrustDomain(domain); err != nil {
+		return fmt.Errorf("%w; write the trust domain as the mesh configuration has it, such as %s", err, identity.DefaultTrustDomain)
+	}
+	return nil
 }
 
 func (p Profile) clone() Profile {
@@ -183,13 +258,6 @@ func (p Profile) clone() Profile {
 	p.Unroutable = slices.Clone(p.Unroutable)
 	p.Gateway.PodLabels = maps.Clone(p.Gateway.PodLabels)
 	return p
-}
-
-func labelError(problems []string) error {
-	if len(problems) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s", strings.Join(problems, "; "))
 }
 
 // host returns the DNS name of the gateway's service.
@@ -202,6 +270,7 @@ type version [3]int
 
 var (
 	oldest = version{1, 29, 0}
+	newest = version{1, 31, 0}
 	// keepsIdentities is the first version that does not hand one client's connection between listeners, with its identity, to another: the
 	// identity must be part of the key of the connection pool.
 	keepsIdentities = version{1, 29, 2}
@@ -213,12 +282,12 @@ func parseVersion(s string) (version, error) {
 	parts := strings.Split(s, ".")
 	v := version{}
 	if len(parts) != 2 && len(parts) != 3 {
-		return v, fmt.Errorf("%q is not a version such as 1.31 or 1.29.2", s)
+		return v, fmt.Errorf("%q is no version; write the oldest one of the proxies, such as 1.31 or 1.29.2", s)
 	}
 	for i, part := range parts {
 		n, err := strconv.ParseUint(part, 10, 16)
 		if err != nil || part != strconv.FormatUint(n, 10) {
-			return v, fmt.Errorf("%q is not a version such as 1.31 or 1.29.2", s)
+			return v, fmt.Errorf("%q is no version; write the oldest one of the proxies, such as 1.31 or 1.29.2", s)
 		}
 		v[i] = int(n)
 	}

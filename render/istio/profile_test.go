@@ -3,6 +3,7 @@ package istio_test
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,10 +45,18 @@ func TestProfileMistakes(t *testing.T) {
 		{"version of words", func(p *istio.Profile) { p.Version = "1.x" }, "version"},
 		{"version with a leading zero", func(p *istio.Profile) { p.Version = "1.031" }, "version"},
 		{"version of four", func(p *istio.Profile) { p.Version = "1.31.1.1" }, "version"},
+		{"version too new", func(p *istio.Profile) { p.Version = "1.32" }, "version"},
+		{"data plane", func(p *istio.Profile) { p.DataPlane = "sidecars" }, "dataPlane"},
+		{"registry only", func(p *istio.Profile) { p.RegistryOnly = "no" }, "registryOnly"},
+		{"ambient without DNS", func(p *istio.Profile) { p.DataPlane, p.DNSCapture = istio.Ambient, false }, "dnsCapture"},
+		{"ambient with Sidecars", func(p *istio.Profile) { p.DataPlane, p.RegistryOnly = istio.Ambient, istio.ByMeshConfig }, "registryOnly"},
+		{"waypoint in the root namespace", func(p *istio.Profile) { p.Waypoint.Namespace = "istio-system" }, "waypoint.namespace"},
+		{"waypoint", func(p *istio.Profile) { p.Waypoint.Name = "" }, "waypoint.name"},
 		{"version too old", func(p *istio.Profile) { p.Version = "1.28.9" }, "version"},
 		{"no root namespace", func(p *istio.Profile) { p.RootNamespace = "" }, "rootNamespace"},
 		{"trust domain", func(p *istio.Profile) { p.TrustDomain = "spiffe://td" }, "trustDomain"},
-		{"trust alias", func(p *istio.Profile) { p.TrustAliases = []string{"*"} }, "trustDomain"},
+		{"trust alias", func(p *istio.Profile) { p.TrustAliases = []string{"old.example", "*"} }, "trustAliases[1]"},
+		{"no trust domain", func(p *istio.Profile) { p.TrustDomain = "" }, "trustDomain"},
 		{"cluster domain", func(p *istio.Profile) { p.ClusterDomain = "Cluster.local." }, "clusterDomain"},
 		{"no cluster domain", func(p *istio.Profile) { p.ClusterDomain = "" }, "clusterDomain"},
 		{"gateway namespace", func(p *istio.Profile) { p.Gateway.Namespace = "a*" }, "gateway.namespace"},
@@ -56,10 +65,11 @@ func TestProfileMistakes(t *testing.T) {
 		{"label key", func(p *istio.Profile) { p.Gateway.PodLabels = istio.Labels{"a b": "c"} }, "gateway.podLabels"},
 		{"label value", func(p *istio.Profile) { p.Gateway.PodLabels = istio.Labels{"a": "b c"} }, "gateway.podLabels"},
 		{"no port", func(p *istio.Profile) { p.Gateway.TLS.Port = 0 }, "gateway.tls.port"},
-		{"one port for both", func(p *istio.Profile) { p.Gateway.HTTP.TargetPort = p.Gateway.TLS.TargetPort }, "gateway.http"},
-		{"network with host bits", func(p *istio.Profile) { p.Unroutable = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/8")} }, "unroutable"},
-		{"no network", func(p *istio.Profile) { p.Unroutable = []netip.Prefix{{}} }, "unroutable"},
+		{"one port for both", func(p *istio.Profile) { p.Gateway.HTTP.TargetPort = p.Gateway.TLS.TargetPort }, "gateway.http.targetPort"},
+		{"network with host bits", func(p *istio.Profile) { p.Unroutable = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/8")} }, "unroutable[0]"},
+		{"no network", func(p *istio.Profile) { p.Unroutable = []netip.Prefix{{}} }, "unroutable[0]"},
 		{"nothing", func(p *istio.Profile) { *p = istio.Profile{} }, "version"},
+		{"one service port for both", func(p *istio.Profile) { p.Gateway.HTTP.Port = p.Gateway.TLS.Port }, "gateway.http.port"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := istio.DefaultProfile()
@@ -67,7 +77,7 @@ func TestProfileMistakes(t *testing.T) {
 			found := false
 			for _, d := range p.Validate() {
 				found = found || d.Position.Field == "istio."+tt.field
-				if d.Severity != policy.Error || d.Code != "bad-profile" || !strings.HasPrefix(d.Position.Field, "istio.") || d.Message == "" {
+				if d.Severity != policy.Error || d.Code != "bad-profile" || !strings.HasPrefix(d.Position.Field, "istio.") || !strings.Contains(d.Message, "write ") {
 					t.Errorf("odd diagnostic: %v", d)
 				}
 			}
@@ -78,6 +88,32 @@ func TestProfileMistakes(t *testing.T) {
 				t.Error("New takes it")
 			}
 		})
+	}
+}
+
+// TestAllProfileMistakes finds them at once, in order of field, and lets each say what is there and what to write.
+func TestAllProfileMistakes(t *testing.T) {
+	p := istio.DefaultProfile()
+	p.Version, p.TrustDomain, p.DataPlane, p.Gateway.Service, p.Gateway.TLS.Port = "1.28", "Bad", "mesh", "a.b", 0
+	var got []string
+	for _, d := range p.Validate() {
+		got = append(got, d.Position.Field)
+	}
+	want := []string{"istio.dataPlane", "istio.gateway.service", "istio.gateway.tls.port", "istio.trustDomain", "istio.version"}
+	if !slices.Equal(got, want) {
+		t.Errorf("mistakes at %v, want %v", got, want)
+	}
+	for field, says := range map[string]string{
+		"istio.dataPlane":        `"mesh" is none of its values; write one of sidecar, ambient`,
+		"istio.gateway.tls.port": "0 is no port; write the Service's port for TLS, such as 443",
+	} {
+		found := false
+		for _, d := range p.Validate() {
+			found = found || d.Position.Field == field && d.Message == says
+		}
+		if !found {
+			t.Errorf("nobody says at %s: %s\n%v", field, says, p.Validate())
+		}
 	}
 }
 
