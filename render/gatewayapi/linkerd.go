@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -24,12 +23,19 @@ type egressNetworkSpec struct {
 	TrafficPolicy string `json:"trafficPolicy"`
 }
 
-// linkerd emits an EgressNetwork for all namespaces, and one for each namespace that may reach more, with the routes of what it may. A
+// linkerd emits an EgressNetwork for all namespaces, and one for each namespace that may reach more or less, with the routes of what it may. A
 // namespace's own network is used instead of the one for all, so that it has the routes of both.
 type linkerd struct {
 	profile Profile
 	plan    *render.Plan
 	out     *render.Emitter
+	said    map[share]bool
+}
+
+// A share is what a grant has of a class. Each is said or lost by itself: that a grant is said in one class says nothing about another.
+type share struct {
+	class *portClass
+	grant *render.Grant
 }
 
 // refineLinkerd tells whole namespaces, which Linkerd's routes can be for, from service accounts.
@@ -42,6 +48,8 @@ func refineLinkerd(g *render.Grant) (f render.Fidelity, lost render.Feature, why
 		switch {
 		case a.Namespace == "" || strings.ContainsAny(a.Namespace, "*?"):
 			return 0, render.SourceAccountGlob, "an EgressNetwork is for one namespace or for all"
+		case a.Namespace == linkerdGlobal:
+			return 0, render.SourceAccounts, fmt.Sprintf("the EgressNetwork of namespace %s is for all namespaces", linkerdGlobal)
 		case a.ServiceAccount != "":
 			f, lost, why = render.Wider, render.SourceAccounts, "an EgressNetwork is for whole namespaces"
 		}
@@ -60,24 +68,21 @@ func (b *linkerd) render() {
 	namespaces := []string{linkerdGlobal}
 	for _, pc := range ports {
 		for _, c := range pc.classes {
-			if !everybody(c) {
-				namespaces = append(namespaces, b.namespaces(c)...)
-			}
+			namespaces = append(namespaces, namespacesOf(c)...)
 		}
 	}
-	said := map[*render.Grant]bool{}
+	b.said = map[share]bool{}
 	for _, ns := range compact(namespaces) {
 		b.emitNetwork(ns, baseline)
 		for _, pc := range ports {
-			b.emitRoutes(ns, pc, said)
+			b.emitRoutes(ns, pc)
 		}
 	}
 	for _, pc := range ports {
 		for _, c := range pc.classes {
 			for _, g := range c.Grants {
-				if !said[g] {
-					said[g] = true
-					b.out.Skip(g, render.SourceAccounts, "an EgressNetwork is for whole namespaces, and no source is taken from one")
+				if !b.said[share{c, g}] {
+					b.out.Skip(g, render.SourceAccounts, "an EgressNetwork is for whole namespaces, and no service account is taken from one")
 				}
 			}
 		}
@@ -97,15 +102,15 @@ func (b *linkerd) assure(g *render.Grant) {
 	b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its proxy is not held by it"})
 }
 
-// namespaces returns the namespaces that a class is open to, where it is open to whole namespaces or another layer tells the pods apart.
-func (b *linkerd) namespaces(c *render.NameClass) []string {
-	if len(c.Sources.Except) > 0 {
+// namespacesOf returns the namespaces that a class treats otherwise than the rest: they need networks of their own.
+func namespacesOf(c *portClass) []string {
+	var out []string
+	if everybody(c) {
 		return nil
 	}
-	var out []string
-	for _, s := range c.Sources.Any {
+	for _, s := range slices.Concat(c.Sources.Any, c.Sources.Except) {
 		for _, a := range s.Accounts {
-			if a.Namespace != "" && !strings.ContainsAny(a.Namespace, "*?") && (a.ServiceAccount == "" || admitted(c)) {
+			if named(a) {
 				out = append(out, a.Namespace)
 			}
 		}
@@ -113,8 +118,32 @@ func (b *linkerd) namespaces(c *render.NameClass) []string {
 	return compact(out)
 }
 
-func (b *linkerd) open(ns string, c *render.NameClass) bool {
-	return !c.Nobody() && (everybody(c) || slices.Contains(b.namespaces(c), ns))
+// named reports whether an account selector is of one namespace that has a network of its own.
+func named(a identity.AccountSelector) bool {
+	return a.Namespace != "" && !strings.ContainsAny(a.Namespace, "*?") && a.Namespace != linkerdGlobal
+}
+
+// open reports whether the network of a namespace may have a class: whether all of the pods that use it may reach the names, but for those
+// that another layer of the stack tells apart.
+func open(ns string, c *portClass) bool {
+	for _, s := range c.Sources.Except {
+		// Whoever is not told by namespaces may be in any; and what is taken from others is nothing to this one.
+		if !s.AccountsOK || len(s.Accounts) == 0 || slices.ContainsFunc(s.Accounts, func(a identity.AccountSelector) bool { return !named(a) || a.Namespace == ns }) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(c.Sources.Any, func(s render.Source) bool {
+		return s.Selector.IsEverything() || slices.ContainsFunc(s.Accounts, func(a identity.AccountSelector) bool {
+			return named(a) && a.Namespace == ns && (a.ServiceAccount == "" || admitted(c))
+		})
+	})
+}
+
+// about reports whether a grant is for pods that use the network of a namespace. Names that are open to everybody are so by the network for
+// all, whoever else has a rule for them.
+func about(ns string, c *portClass, g *render.Grant) bool {
+	return g.Source.Selector.IsEverything() || ns == linkerdGlobal && everybody(c) ||
+		slices.ContainsFunc(g.Source.Accounts, func(a identity.AccountSelector) bool { return a.Namespace == ns })
 }
 
 func (b *linkerd) emitNetwork(ns string, baseline []*render.Grant) {
@@ -123,14 +152,17 @@ func (b *linkerd) emitNetwork(ns string, baseline []*render.Grant) {
 }
 
 // emitRoutes emits what a namespace, or every namespace without a network of its own, may reach on a port.
-func (b *linkerd) emitRoutes(ns string, pc portClasses, said map[*render.Grant]bool) {
-	keep, dropped := routable(pc.classes, func(c *render.NameClass) bool { return b.open(ns, c) })
-	for _, c := range dropped {
-		if b.open(ns, c) {
-			for _, g := range c.Grants {
-				said[g] = true
+func (b *linkerd) emitRoutes(ns string, pc portClasses) {
+	keep, dropped := routable(pc.classes, func(c *portClass) bool { return open(ns, c) })
+	for _, d := range dropped {
+		if !open(ns, d.class) {
+			continue
+		}
+		for _, g := range d.class.grants(d.pattern) {
+			if about(ns, d.class, g) {
+				b.said[share{d.class, g}] = true
+				b.out.Skip(g, render.HostSubdomains, fmt.Sprintf("names below it are closed to namespace %s, and routes have no way to leave them out", ns))
 			}
-			skipAll(b.out, c, render.HostSubdomains, fmt.Sprintf("names below it are closed to namespace %s, and routes have no way to leave them out", ns))
 		}
 	}
 	network := gateway.BackendObjectReference{Group: ptr(gateway.Group(linkerdGroup)), Kind: ptr(gateway.Kind("EgressNetwork")), Name: gateway.ObjectName(b.profile.Gateway)}
@@ -139,18 +171,15 @@ func (b *linkerd) emitRoutes(ns string, pc portClasses, said map[*render.Grant]b
 		parent:  gateway.ParentReference{Group: network.Group, Kind: network.Kind, Name: network.Name, Port: ptr(gateway.PortNumber(pc.port))},
 		backend: gateway.BackendRef{BackendObjectReference: network},
 	}
+	r.names = keep
 	for _, k := range keep {
-		r.hostnames = append(r.hostnames, gateway.Hostname(k.pattern))
-		for _, g := range k.class.Grants {
-			if g.Source.Selector.IsEverything() || slices.ContainsFunc(g.Source.Accounts, func(a identity.AccountSelector) bool { return a.Namespace == ns }) {
-				r.covers = append(r.covers, g)
-				if !said[g] {
-					said[g] = true
-					b.assure(g)
-				}
+		for _, g := range k.class.grants(k.pattern) {
+			if about(ns, k.class, g) {
+				b.said[share{k.class, g}] = true
+				b.assure(g)
 			}
 		}
 	}
-	r.fidelity = cmp.Or(fidelityOf(r.covers), render.Same)
+	r.about = func(c *portClass, g *render.Grant) bool { return about(ns, c, g) }
 	emitRoutes(b.out, r)
 }

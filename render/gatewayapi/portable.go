@@ -16,11 +16,6 @@ import (
 	"github.com/egresskit/egress/render"
 )
 
-const (
-	maxHTTPHostnames = 16   // of an HTTPRoute (httproute_types.go)
-	maxTLSHostnames  = 1024 // of a TLSRoute (tlsroute_types.go)
-)
-
 // portable emits Gateways and routes that any implementation takes. Routes know no sources: what is not open to every workload is said
 // only where another layer of the stack tells the workloads apart.
 type portable struct {
@@ -87,7 +82,7 @@ func (b *portable) section(pc portClasses) gateway.SectionName {
 	return gateway.SectionName(fmt.Sprintf("%s-%d", strings.ToLower(pc.protocol.String()), pc.port))
 }
 
-func skipAll(out *render.Emitter, c *render.NameClass, f render.Feature, why string) {
+func skipAll(out *render.Emitter, c *portClass, f render.Feature, why string) {
 	for _, g := range c.Grants {
 		out.Skip(g, f, why)
 	}
@@ -104,8 +99,8 @@ func fidelityOf(grants []*render.Grant) render.Fidelity {
 // emitPort emits the routes of one listener, and returns the grants that they say.
 func (b *portable) emitPort(pc portClasses) []*render.Grant {
 	backends := map[string]Backend{} // by pattern of the classes
-	open := func(c *render.NameClass) bool { return !c.Nobody() && (everybody(c) || admitted(c)) }
-	ready := func(c *render.NameClass) bool {
+	open := func(c *portClass) bool { return !c.Nobody() && (everybody(c) || admitted(c)) }
+	ready := func(c *portClass) bool {
 		if !open(c) {
 			return false
 		}
@@ -119,20 +114,22 @@ func (b *portable) emitPort(pc portClasses) []*render.Grant {
 		return true
 	}
 	keep, dropped := routable(pc.classes, ready)
-	for _, c := range dropped {
+	for _, d := range dropped {
+		lost, why := render.HostSubdomains, "names below it are closed, and routes have no way to leave them out"
 		switch {
-		case !open(c):
-			skipAll(b.out, c, render.SourceEveryone, "routes know no sources")
-		case !ready(c):
-			skipAll(b.out, c, render.HostExact, "the profile has no backend for its names")
-		default:
-			skipAll(b.out, c, render.HostSubdomains, "names below it are closed, and routes have no way to leave them out")
+		case !open(d.class):
+			lost, why = render.SourceEveryone, "routes know no sources"
+		case !ready(d.class):
+			lost, why = render.HostExact, "the profile has no backend for its names"
+		}
+		for _, g := range d.class.grants(d.pattern) {
+			b.out.Skip(g, lost, why)
 		}
 	}
 	type group struct {
 		backend Backend
 		covers  []*render.Grant
-		names   []gateway.Hostname
+		names   []routed
 	}
 	groups := map[string]*group{}
 	var order []string
@@ -143,8 +140,8 @@ func (b *portable) emitPort(pc portClasses) []*render.Grant {
 			groups[key] = &group{backend: backend}
 			order = append(order, key)
 		}
-		groups[key].names = append(groups[key].names, gateway.Hostname(r.pattern))
-		groups[key].covers = append(groups[key].covers, r.class.Grants...)
+		groups[key].names = append(groups[key].names, r)
+		groups[key].covers = append(groups[key].covers, r.class.grants(r.pattern)...)
 	}
 	var said []*render.Grant
 	slices.Sort(order)
@@ -154,8 +151,8 @@ func (b *portable) emitPort(pc portClasses) []*render.Grant {
 		ref := b.reference(pc, g.backend, g.covers)
 		parent := gateway.ParentReference{Name: gateway.ObjectName(b.profile.Gateway), SectionName: ptr(b.section(pc))}
 		emitRoutes(b.out, routes{
-			protocol: pc.protocol, namespace: b.profile.Namespace, parent: parent, backend: ref, hostnames: g.names, covers: g.covers,
-			name: []string{string(b.section(pc)), key}, fidelity: fidelityOf(g.covers),
+			protocol: pc.protocol, namespace: b.profile.Namespace, parent: parent, backend: ref, names: g.names,
+			name: []string{string(b.section(pc)), key}, about: func(*portClass, *render.Grant) bool { return true },
 		})
 	}
 	return said
@@ -219,50 +216,5 @@ func (b *portable) emitReferenceGrants() {
 			APIVersion: "gateway.networking.k8s.io/v1beta1", Kind: "ReferenceGrant", Namespace: c.backend.Namespace,
 			Name: render.Name("from", b.profile.Namespace, c.backend.Service), Spec: spec,
 		}, fidelityOf(c.covers), c.covers...)
-	}
-}
-
-// routes is names of one listener or network that go to the same backend.
-type routes struct {
-	protocol  policy.Protocol
-	namespace string
-	name      []string // what distinguishes them within the namespace
-	parent    gateway.ParentReference
-	backend   gateway.BackendRef
-	hostnames []gateway.Hostname
-	covers    []*render.Grant
-	fidelity  render.Fidelity
-}
-
-func routeKind(p policy.Protocol) string {
-	if p == policy.HTTP {
-		return "HTTPRoute"
-	}
-	return "TLSRoute"
-}
-
-// emitRoutes emits as many routes as the limits of hostnames ask for. No route is without hostnames: it would be one for every name.
-func emitRoutes(out *render.Emitter, r routes) {
-	limit := maxTLSHostnames
-	if r.protocol == policy.HTTP {
-		limit = maxHTTPHostnames
-	}
-	i := 0
-	for names := range slices.Chunk(r.hostnames, limit) {
-		var spec any = &gateway.TLSRouteSpec{
-			CommonRouteSpec: gateway.CommonRouteSpec{ParentRefs: []gateway.ParentReference{r.parent}}, Hostnames: names,
-			Rules: []gateway.TLSRouteRule{{BackendRefs: []gateway.BackendRef{r.backend}}},
-		}
-		if r.protocol == policy.HTTP {
-			spec = &gateway.HTTPRouteSpec{
-				CommonRouteSpec: gateway.CommonRouteSpec{ParentRefs: []gateway.ParentReference{r.parent}}, Hostnames: names,
-				Rules: []gateway.HTTPRouteRule{{BackendRefs: []gateway.HTTPBackendRef{{BackendRef: r.backend}}}},
-			}
-		}
-		out.Emit(render.Object{
-			APIVersion: gatewayAPI, Kind: routeKind(r.protocol), Namespace: r.namespace,
-			Name: render.Name("egress", append(slices.Clone(r.name), strconv.Itoa(i))...), Spec: spec,
-		}, r.fidelity, r.covers...)
-		i++
 	}
 }
