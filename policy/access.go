@@ -27,7 +27,7 @@ type Request struct {
 
 // valid reports whether a says enough to be judged.
 func (a *Access) valid() bool {
-	return a.Protocol > AnyProtocol && a.Protocol <= UDP && a.Port != 0 && (!a.Host.IsZero() || a.Address.IsValid()) &&
+	return a.Protocol > AnyProtocol && a.Protocol <= SCTP && a.Port != 0 && (!a.Host.IsZero() || a.Address.IsValid()) &&
 		(a.Protocol != HTTP || a.Path == "" || unambiguousPath(a.Path))
 }
 

@@ -43,6 +43,9 @@ func (d Destination) TCP(ports ...uint16) Destination { return d.by(TCP, ports) 
 // UDP returns d limited to UDP, on the ports if any are given. An allow must name them.
 func (d Destination) UDP(ports ...uint16) Destination { return d.by(UDP, ports) }
 
+// SCTP returns d limited to SCTP, on the ports if any are given. An allow must name them. Only for addresses.
+func (d Destination) SCTP(ports ...uint16) Destination { return d.by(SCTP, ports) }
+
 func (d Destination) by(p Protocol, ports []uint16) Destination {
 	d.Protocol = p
 	if len(ports) > 0 {

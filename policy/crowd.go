@@ -43,7 +43,7 @@ func (c *crowd) judge(v verdict, a *Access) verdict { return c.calls.judge(v.mer
 // A wide holds clauses that judge no calls, by protocol and port.
 type wide struct {
 	byPort steps
-	cells  [][UDP + 1]verdict
+	cells  [][SCTP + 1]verdict
 }
 
 func (w *wide) at(a *Access) verdict {
@@ -68,7 +68,7 @@ func newWide(clauses []clause) *wide {
 	}
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
-	w := &wide{cells: make([][UDP + 1]verdict, len(bounds))}
+	w := &wide{cells: make([][SCTP + 1]verdict, len(bounds))}
 	points := make([]point, len(bounds))
 	for i, from := range bounds {
 		points[i] = point{from, int32(i)}
@@ -80,7 +80,7 @@ func newWide(clauses []clause) *wide {
 
 	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.rule, b.rule) })
 	next := make([]int32, len(bounds)+1) // the first cell at or after this one that is not painted
-	for p := TLS; p <= UDP; p++ {
+	for p := TLS; p <= SCTP; p++ {
 		for _, deny := range []bool{false, true} {
 			for i := range next {
 				next[i] = int32(i)

@@ -79,8 +79,8 @@ func (e *Engine) selects(r *EffectiveRule, w *identity.Workload) bool {
 // invalid says what keeps a from being judged.
 func (a *Access) invalid() string {
 	switch {
-	case a.Protocol == AnyProtocol || a.Protocol > UDP:
-		return "the protocol must be TLS, HTTP, TCP or UDP"
+	case a.Protocol == AnyProtocol || a.Protocol > SCTP:
+		return "the protocol must be TLS, HTTP, TCP, UDP or SCTP"
 	case a.Port == 0:
 		return "the port must be 1 to 65535"
 	case a.Host.IsZero() && !a.Address.IsValid():

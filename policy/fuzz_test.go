@@ -46,7 +46,7 @@ func fuzzed() []*policy.Policy {
 	admin := policy.MustHosts("*.foo.com").HTTP()
 	admin.Paths = []policy.Path{policy.MustParsePath("/v1/admin/*"), policy.MustParsePath("/v1/admin")}
 	return append(scenario(), &policy.Policy{Name: "rest", Cluster: policy.Section{
-		Allow: policy.Rules(rest, policy.MustAddresses("203.0.113.0/25", "2001:db8::/32").TCP(443), policy.MustAddresses("0.0.0.0/0").UDP(53)),
+		Allow: policy.Rules(rest, policy.MustAddresses("203.0.113.0/25", "2001:db8::/32").TCP(443), policy.MustAddresses("0.0.0.0/0").UDP(53), policy.MustAddresses("198.51.100.0/24").SCTP(3868)),
 		Deny:  policy.Rules(admin, policy.MustAddresses("203.0.113.7/32")),
 	}})
 }

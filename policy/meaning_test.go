@@ -208,6 +208,7 @@ spec:
     - {hosts: [bank.example], protocol: HTTP, originateTLS: {port: 8443, mode: Mutual, credentialName: client}}
     - {cidrs: [203.0.113.0/24], protocol: TCP, ports: [5432]}
     - {hosts: [quic.example], protocol: UDP, ports: [443]}
+    - {cidrs: [198.51.100.0/24], protocol: SCTP, ports: [3868]}
     deny:
     - hosts: ["*.evil.example"]
     within:
@@ -228,6 +229,7 @@ spec:
 				policy.MustHosts("bank.example").HTTP().OriginatingMutual(8443, "client"),
 				policy.MustAddresses("203.0.113.0/24").TCP(5432),
 				policy.Hosts(match.MustParsePattern("quic.example")).UDP(443),
+				policy.MustAddresses("198.51.100.0/24").SCTP(3868),
 			),
 			Deny:   policy.Rules(policy.MustHosts("*.evil.example")),
 			Within: policy.Rules(policy.MustHosts("*.stripe.com", "edition.cnn.com"), policy.MustAddresses("203.0.113.0/24")),

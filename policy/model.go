@@ -17,8 +17,9 @@ const (
 	AnyProtocol Protocol = iota // in denies and boundaries: every protocol; invalid in an allow and in a request
 	TLS
 	HTTP
-	TCP // contains TLS and HTTP, which run on it
-	UDP // QUIC is UDP
+	TCP  // contains TLS and HTTP, which run on it
+	UDP  // QUIC is UDP
+	SCTP // by address alone
 )
 
 // Contains reports whether a destination of protocol p takes a request of protocol q: TCP contains TLS and HTTP, AnyProtocol all,
@@ -33,7 +34,15 @@ func (p Protocol) Contains(q Protocol) bool {
 	return p == q
 }
 
-// String returns "TLS", "HTTP", "TCP", "UDP" or "any".
+// Transport returns what packets of p show: TCP for TLS and HTTP, which run on it, and p itself for the others.
+func (p Protocol) Transport() Protocol {
+	if p == TLS || p == HTTP {
+		return TCP
+	}
+	return p
+}
+
+// String returns "TLS", "HTTP", "TCP", "UDP", "SCTP" or "any".
 func (p Protocol) String() string {
 	switch p {
 	case AnyProtocol:
@@ -46,18 +55,20 @@ func (p Protocol) String() string {
 		return "TCP"
 	case UDP:
 		return "UDP"
+	case SCTP:
+		return "SCTP"
 	}
 	return "invalid"
 }
 
-// ParseProtocol parses "TLS", "HTTP", "TCP" or "UDP". There is no text for AnyProtocol: it is what is left out.
+// ParseProtocol parses "TLS", "HTTP", "TCP", "UDP" or "SCTP". There is no text for AnyProtocol: it is what is left out.
 func ParseProtocol(s string) (Protocol, error) {
-	for p := TLS; p <= UDP; p++ {
+	for p := TLS; p <= SCTP; p++ {
 		if p.String() == s {
 			return p, nil
 		}
 	}
-	return AnyProtocol, fmt.Errorf("%q is not a protocol; write TLS, HTTP, TCP or UDP", s)
+	return AnyProtocol, fmt.Errorf("%q is not a protocol; write TLS, HTTP, TCP, UDP or SCTP", s)
 }
 
 // A Destination is a set of requests' destinations: hosts or addresses, never both, with a protocol and ports.

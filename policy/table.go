@@ -201,7 +201,7 @@ func (t *table) newEntry(outer int32, clauses []clause) int32 {
 // appendClauses appends what a destination says about its places, as clauses of a rule: one for each range of ports.
 func appendClauses(out []clause, rule int32, deny bool, d *Destination) []clause {
 	c := clause{rule: rule, first: 1, last: math.MaxUint16, deny: deny}
-	for p := TLS; p <= UDP; p++ {
+	for p := TLS; p <= SCTP; p++ {
 		if d.Protocol.Contains(p) {
 			c.protocols |= 1 << p
 		}

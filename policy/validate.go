@@ -42,16 +42,19 @@ func (c *compiler) checkPlace(d *Destination, at *locus) {
 
 // checkProtocol reports what is wrong with protocol and ports.
 func (c *compiler) checkProtocol(effect Effect, d *Destination, at *locus) {
-	if d.Protocol > UDP {
-		c.report("bad-protocol", at.position("protocol"), fmt.Sprintf("%d is no protocol", d.Protocol), "use TLS, HTTP, TCP or UDP")
+	if d.Protocol > SCTP {
+		c.report("bad-protocol", at.position("protocol"), fmt.Sprintf("%d is no protocol", d.Protocol), "use TLS, HTTP, TCP, UDP or SCTP")
 		return
+	}
+	if d.Protocol == SCTP && len(d.Hosts) > 0 {
+		c.report("sctp-by-name", at.position("protocol"), "SCTP is told by address alone", "write cidrs, or another protocol; denies and boundaries that leave it out are for SCTP too")
 	}
 	if effect != Allow {
 		return
 	}
 	switch {
 	case d.Protocol == AnyProtocol:
-		c.report("missing-protocol", at.position("protocol"), "the rule allows no protocol in particular", "write TLS, HTTP, TCP or UDP; only denies and boundaries can leave it out")
+		c.report("missing-protocol", at.position("protocol"), "the rule allows no protocol in particular", "write TLS, HTTP, TCP, UDP or SCTP; only denies and boundaries can leave it out")
 	case d.Ports.IsEmpty() && defaultPorts(d.Protocol).IsEmpty():
 		c.report("missing-ports", at.position("ports"), fmt.Sprintf("%s has no default port", d.Protocol), "write the ports that are allowed")
 	}

@@ -14,7 +14,7 @@ import (
 // An AddressClass is a set of addresses and ports that the same sources may reach, denies and boundaries applied. Classes of one protocol
 // do not overlap; those of TCP and of TLS or HTTP, which it contains, may.
 type AddressClass struct {
-	Protocol  policy.Protocol // TLS, HTTP, TCP or UDP, as the rules say
+	Protocol  policy.Protocol // TLS, HTTP, TCP, UDP or SCTP, as the rules say
 	Ports     match.Ports
 	Addresses match.Prefixes
 	Sources   SourceSet // never nobody
@@ -32,7 +32,7 @@ func (p *Plan) AddressClasses() []AddressClass {
 
 func addressClasses(p *Plan, r *resolver, l *ledger) []AddressClass {
 	var out []AddressClass
-	for _, protocol := range []policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP} {
+	for _, protocol := range requestProtocols {
 		a := newAddresser(p, protocol, r, l)
 		out = append(out, a.classes()...)
 	}
@@ -260,6 +260,8 @@ func byAddress(p policy.Protocol) Feature {
 		return HTTPByAddress
 	case policy.UDP:
 		return UDPByAddress
+	case policy.SCTP:
+		return SCTPByAddress
 	}
 	return TCPByAddress
 }

@@ -14,7 +14,7 @@ import (
 
 // judged answers a request by the classes of a plan, as a target would that takes the most specific name first.
 func judged(p *Plan, r policy.Request) bool {
-	if r.Protocol == policy.AnyProtocol || r.Protocol > policy.UDP || r.Port == 0 {
+	if r.Protocol == policy.AnyProtocol || r.Protocol > policy.SCTP || r.Port == 0 {
 		return false
 	}
 	if !r.Host.IsZero() {

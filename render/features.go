@@ -18,6 +18,7 @@ const (
 	HTTPByAddress Feature = "http-by-address"
 	TCPByAddress  Feature = "tcp-by-address"
 	UDPByAddress  Feature = "udp-by-address"
+	SCTPByAddress Feature = "sctp-by-address"
 
 	// Other properties of a destination. PortRanges: more ports than a target can list one by one. By name, these are the allows with which the ports of their protocol get to
 	// more than [MaxListedPorts]; by address, allows of that many ports.

@@ -63,6 +63,6 @@ type Peer struct {
 	Addresses match.Prefixes         // not empty: these addresses, and no pods
 	Anything  bool                   // every pod and every address
 
-	Protocol policy.Protocol // TCP, UDP, or AnyProtocol: all traffic, whatever the ports
+	Protocol policy.Protocol // TCP, UDP, SCTP, or AnyProtocol: all traffic, whatever the ports
 	Ports    match.Ports     // empty: every port
 }

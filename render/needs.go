@@ -128,4 +128,4 @@ func ranged(allows []*Grant) map[GrantID]bool {
 }
 
 // requestProtocols are the protocols that requests are of.
-var requestProtocols = [...]policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP}
+var requestProtocols = [...]policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP, policy.SCTP}

@@ -279,7 +279,10 @@ func (r *rendering) together(allows []*Grant, inRanges map[GrantID]bool) []*Gran
 	for _, l := range r.layers {
 		apart = apart && l.features[NamesApart] == Same
 	}
-	type way struct{ udp, named bool }
+	type way struct {
+		transport policy.Protocol
+		named     bool
+	}
 	taken := map[way]map[layers]match.Ports{} // by the layers that say what is there exactly
 	sorted := slices.Clone(allows)
 	slices.SortStableFunc(sorted, func(a, b *Grant) int {
@@ -291,7 +294,7 @@ func (r *rendering) together(allows []*Grant, inRanges map[GrantID]bool) []*Gran
 		if inRanges[g.ID] {
 			ports = match.AllPorts() // ranges may be what is wider
 		}
-		w := way{udp: g.To.Protocol == policy.UDP, named: apart && len(g.To.Hosts) > 0}
+		w := way{transport: g.To.Protocol.Transport(), named: apart && len(g.To.Hosts) > 0}
 		if taken[w] == nil {
 			taken[w] = map[layers]match.Ports{}
 		}

@@ -144,7 +144,7 @@ func sourceOf(s string) identity.Selector {
 
 func destinationOf(t testing.TB, f []string) policy.Destination {
 	t.Helper()
-	d := policy.Destination{Protocol: map[string]policy.Protocol{"any": policy.AnyProtocol, "TLS": policy.TLS, "HTTP": policy.HTTP, "TCP": policy.TCP, "UDP": policy.UDP}[f[0]]}
+	d := policy.Destination{Protocol: map[string]policy.Protocol{"any": policy.AnyProtocol, "TLS": policy.TLS, "HTTP": policy.HTTP, "TCP": policy.TCP, "UDP": policy.UDP, "SCTP": policy.SCTP}[f[0]]}
 	for _, word := range f[1:] {
 		if p, err := match.ParsePortRange(word); err == nil {
 			d.Ports = d.Ports.Union(match.NewPorts(p))
@@ -406,7 +406,7 @@ func (f *fake) passes(r policy.Request) bool {
 		if f.features[PortRanges] == Wider && ports.Len() > 1 {
 			ports = match.AllPorts()
 		}
-		if g.Admit && ports.Contains(r.Port) && (g.To.Protocol == policy.UDP) == (r.Protocol == policy.UDP) {
+		if g.Admit && ports.Contains(r.Port) && g.To.Protocol.Transport() == r.Protocol.Transport() {
 			return true
 		}
 	}

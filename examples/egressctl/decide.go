@@ -28,7 +28,7 @@ func (f *requestFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.Source.ServiceAccount, "service-account", "", "service account of the source")
 	fs.Var(labelFlag(f.Source.Labels), "labels", "labels of the pod")
 	fs.Var(labelFlag(f.Source.NamespaceLabels), "namespace-labels", "labels of the namespace")
-	fs.StringVar(&f.Protocol, "protocol", "TLS", "TLS, HTTP, TCP or UDP")
+	fs.StringVar(&f.Protocol, "protocol", "TLS", "TLS, HTTP, TCP, UDP or SCTP")
 	fs.StringVar(&f.Host, "host", "", "host: the SNI or Host header")
 	fs.Func("port", "port; 443 for TLS and 80 for HTTP where it is left out", func(s string) (err error) {
 		f.portGiven = true

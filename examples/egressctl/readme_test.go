@@ -37,6 +37,7 @@ var rows = []struct {
 	{render.TCPByName, "TCP by name"},
 	{render.TCPByAddress, "TCP by address"},
 	{render.UDPByAddress, "UDP by address"},
+	{render.SCTPByAddress, "SCTP by address"},
 	{render.PortRanges, "any port range"},
 	{render.SourceEveryone, "rules for every workload"},
 	{render.SourceAccounts, "sources by service account"},

@@ -193,6 +193,9 @@ func Destination(effect policy.Effect) *rapid.Generator[policy.Destination] {
 			d.Hosts = some(t, "hosts", Pattern(), 1, 3)
 		}
 		d.Protocol = pick(t, "protocol", policy.TLS, policy.HTTP, policy.TCP, policy.UDP)
+		if len(d.Hosts) == 0 && chance(t, "SCTP", 6) {
+			d.Protocol = policy.SCTP
+		}
 		if effect != policy.Allow && chance(t, "any protocol", 2) {
 			d.Protocol = policy.AnyProtocol
 		}

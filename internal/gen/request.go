@@ -35,7 +35,7 @@ func Request(policies []*policy.Policy) *rapid.Generator[policy.Request] {
 func Access(named []policy.Destination) *rapid.Generator[policy.Access] {
 	return rapid.Custom(func(t *rapid.T) policy.Access {
 		a := policy.Access{
-			Protocol: pick(t, "protocol", policy.TLS, policy.HTTP, policy.TCP, policy.UDP),
+			Protocol: pick(t, "protocol", policy.TLS, policy.HTTP, policy.TCP, policy.UDP, policy.SCTP),
 			Port:     pick[uint16](t, "port", 443, 80, 444, 1, 65535, 8443),
 			Method:   pick(t, "method", "", "GET", "POST", "PUT"),
 			Path:     pick(t, "path", "", "/", "/a", "/a/", "/a/b", "/ab", "/a/b/c", "//a", "/a/../b", "/%61"),
@@ -64,7 +64,7 @@ func Access(named []policy.Destination) *rapid.Generator[policy.Access] {
 			a.Address = nearAddr(t, Prefix().Draw(t, "prefix"))
 		}
 		if chance(t, "break", 30) {
-			a.Protocol, a.Port = pick(t, "no protocol", policy.AnyProtocol, policy.UDP+1, a.Protocol), pick(t, "no port", 0, a.Port)
+			a.Protocol, a.Port = pick(t, "no protocol", policy.AnyProtocol, policy.SCTP+1, a.Protocol), pick(t, "no port", 0, a.Port)
 		}
 		return a
 	})

@@ -99,7 +99,7 @@ func expired(r policy.Rule, now time.Time) bool {
 
 func validRequest(a policy.Access) bool {
 	switch a.Protocol {
-	case policy.TLS, policy.HTTP, policy.TCP, policy.UDP:
+	case policy.TLS, policy.HTTP, policy.TCP, policy.UDP, policy.SCTP:
 	default:
 		return false
 	}
@@ -129,7 +129,7 @@ func containsProtocol(rule, request policy.Protocol) bool {
 		return true
 	}
 	if rule == policy.TCP {
-		return request != policy.UDP
+		return request != policy.UDP && request != policy.SCTP
 	}
 	return rule == request
 }

@@ -30,7 +30,7 @@ type rivals struct {
 // filed are the rules that name one pattern or prefix, in order of ID.
 type filed struct {
 	bySpot     map[spot][]int
-	byProtocol [policy.UDP + 1][]int // allows alone
+	byProtocol [policy.SCTP + 1][]int // allows alone
 }
 
 // A spot is where rules compete: among rules of one effect for one selector.
@@ -320,10 +320,10 @@ func (b *bounds) placesOverlap(in, d *policy.Destination) bool {
 }
 
 // otherProtocol returns a rule that allows some of the sources of rule n one of its hosts on one of its ports by another protocol. Of
-// two such rules, the one with the narrower pattern or the greater ID has the other one. UDP is apart: QUIC and TLS share ports.
+// two such rules, the one with the narrower pattern or the greater ID has the other one. Other transports are apart: QUIC and TLS share ports.
 func (v *rivals) otherProtocol(n int) (*policy.EffectiveRule, bool) {
 	r := v.rules[n]
-	if r.To[0].Protocol == policy.UDP {
+	if r.To[0].Protocol.Transport() != policy.TCP {
 		return nil, false
 	}
 	for _, p := range r.To[0].Hosts {
@@ -346,7 +346,7 @@ func (v *rivals) otherProtocol(n int) (*policy.EffectiveRule, bool) {
 func (v *rivals) mixed(n int, f *filed, samePattern bool) *policy.EffectiveRule {
 	r := v.rules[n]
 	for protocol, list := range f.byProtocol {
-		if p := policy.Protocol(protocol); p == r.To[0].Protocol || p == policy.UDP {
+		if p := policy.Protocol(protocol); p == r.To[0].Protocol || p.Transport() != policy.TCP {
 			continue
 		}
 		for _, m := range list {

@@ -42,6 +42,7 @@ const (
 	CodeBadCIDR          = "bad-cidr"
 	CodeBadExcept        = "bad-except" // outside cidrs, without them, or all of them
 	CodeBadProtocol      = "bad-protocol"
+	CodeSCTPByName       = "sctp-by-name"
 	CodeMissingProtocol  = "missing-protocol"
 	CodeBadPort          = "bad-port"
 	CodeMissingPorts     = "missing-ports"

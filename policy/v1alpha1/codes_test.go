@@ -27,6 +27,7 @@ func TestCodesOfCompile(t *testing.T) {
 		{rule("{cidrs: [10.0.0.0/8], protocol: TCP}"), func(p *policy.Policy) {
 			p.Cluster.Allow[0].To = policy.Destination{Addresses: addresses(), Protocol: policy.TCP}
 		}},
+		{rule("{hosts: [a.com], protocol: SCTP, ports: [1]}"), func(p *policy.Policy) { p.Cluster.Allow[0].To = p.Cluster.Allow[0].To.SCTP(1) }},
 		{rule("{hosts: [a.com], protocol: QUIC}"), func(p *policy.Policy) { p.Cluster.Allow[0].To.Protocol = 77 }},
 		{rule("{hosts: [a.com], methods: [GET]}"), func(p *policy.Policy) { p.Cluster.Allow[0].To.Methods = []string{"GET"} }},
 		{rule("{hosts: [a.com], protocol: HTTP, methods: [get]}"), func(p *policy.Policy) {

@@ -126,6 +126,9 @@ func convertDestination(p *place, r *Rule, effect policy.Effect) policy.Destinat
 		Methods:   p.field("methods").methods(r.Methods),
 		Paths:     p.field("paths").paths(r.Paths),
 	}
+	if d.Protocol == policy.SCTP && byHost && !byAddress {
+		p.field("protocol").report(CodeSCTPByName, "SCTP by name", "write cidrs, or another protocol; a deny or a boundary without protocol is for SCTP too")
+	}
 	if r.Protocol != ProtocolHTTP && !p.field("protocol").bad() {
 		if r.Methods != nil {
 			p.field("methods").report(CodeMethodsNotHTTP, "methods in a rule of another protocol than HTTP", "write protocol: HTTP, or leave methods out")
@@ -148,7 +151,7 @@ func setDefaults(p *place, r *Rule, d *policy.Destination) {
 	if !p.field("protocol").written(r.Protocol != "") {
 		if len(d.Hosts) == 0 {
 			if r.CIDRs != nil {
-				p.missing("protocol", CodeMissingProtocol, "an allow of cidrs without protocol", "write protocol: TCP, TLS, HTTP or UDP")
+				p.missing("protocol", CodeMissingProtocol, "an allow of cidrs without protocol", "write protocol: TCP, TLS, HTTP, UDP or SCTP")
 			}
 			return
 		}
@@ -162,7 +165,7 @@ func setDefaults(p *place, r *Rule, d *policy.Destination) {
 		d.Ports = match.PortsOf(443)
 	case policy.HTTP:
 		d.Ports = match.PortsOf(80)
-	case policy.TCP, policy.UDP:
+	case policy.TCP, policy.UDP, policy.SCTP:
 		p.missing("ports", CodeMissingPorts, "an allow of "+d.Protocol.String()+" without ports", `write ports: [5432], or a range such as "8000-8100"`)
 	}
 }
@@ -181,10 +184,12 @@ func (p *place) protocol(s Protocol) policy.Protocol {
 		return policy.TCP
 	case ProtocolUDP:
 		return policy.UDP
+	case ProtocolSCTP:
+		return policy.SCTP
 	}
-	advice := "write TLS, HTTP, TCP or UDP"
+	advice := "write TLS, HTTP, TCP, UDP or SCTP"
 	switch upper := strings.ToUpper(string(s)); upper {
-	case "TLS", "HTTP", "TCP", "UDP":
+	case "TLS", "HTTP", "TCP", "UDP", "SCTP":
 		advice = "write " + upper
 	case "HTTPS":
 		advice = "write TLS, which HTTPS runs on"

@@ -118,6 +118,8 @@ func TestMistakes(t *testing.T) {
 		{rule("hosts: [a.com]\n      protocol: TCP"), []string{"7:7 missing-ports spec.cluster.allow[0].ports"}},
 		{rule("cidrs: [10.0.0.0/8]"), []string{"7:7 missing-protocol spec.cluster.allow[0].protocol"}},
 		{rule("cidrs: [10.0.0.0/8]\n      protocol: UDP"), []string{"7:7 missing-ports spec.cluster.allow[0].ports"}},
+		{rule("cidrs: [10.0.0.0/8]\n      protocol: SCTP"), []string{"7:7 missing-ports spec.cluster.allow[0].ports"}},
+		{rule("hosts: [a.com]\n      ports: [1]\n      protocol: SCTP"), []string{"9:17 sctp-by-name spec.cluster.allow[0].protocol"}},
 		{rule("hosts: [a.com]\n      protocol: [TLS]"), []string{"8:17 wrong-type spec.cluster.allow[0].protocol"}},
 		{rule("hosts: [a.com]\n      protocol: ''"), []string{"8:17 bad-protocol spec.cluster.allow[0].protocol"}},
 

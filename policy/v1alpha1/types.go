@@ -125,7 +125,7 @@ type Rule struct {
 	// Protocol of the connection. In an allow, absent means TLS for hosts, and is an error for cidrs. In a deny or a boundary, absent means any.
 	// +optional
 	Protocol Protocol `json:"protocol,omitempty"`
-	// Ports are numbers, or ranges such as "8000-8100". In an allow, absent means 443 for TLS and 80 for HTTP, and is an error for TCP and UDP.
+	// Ports are numbers, or ranges such as "8000-8100". In an allow, absent means 443 for TLS and 80 for HTTP, and is an error for TCP, UDP and SCTP.
 	// In a deny or a boundary, absent means any.
 	// +optional
 	// +listType=atomic
@@ -158,8 +158,8 @@ type Rule struct {
 	Expires string `json:"expires,omitempty"`
 }
 
-// Protocol is what a connection speaks. TCP contains TLS and HTTP, which run on it.
-// +kubebuilder:validation:Enum=TLS;HTTP;TCP;UDP
+// Protocol is what a connection speaks. TCP contains TLS and HTTP, which run on it. SCTP is for cidrs alone.
+// +kubebuilder:validation:Enum=TLS;HTTP;TCP;UDP;SCTP
 type Protocol string
 
 // The protocols.
@@ -168,6 +168,7 @@ const (
 	ProtocolHTTP Protocol = "HTTP"
 	ProtocolTCP  Protocol = "TCP"
 	ProtocolUDP  Protocol = "UDP"
+	ProtocolSCTP Protocol = "SCTP"
 )
 
 // TLSOrigination says how TLS is spoken to the destination.

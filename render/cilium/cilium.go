@@ -40,7 +40,7 @@ func (r *Renderer) Target() string { return Target }
 // Features returns what Cilium can say. Denies by address are said on names, denies by name on nothing: those are left to what is allowed.
 func (r *Renderer) Features() render.Features {
 	f := render.Features{
-		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same,
+		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same, render.SCTPByAddress: render.Same,
 		render.TLSByAddress: render.Wider, render.HTTPByAddress: render.Wider, render.HTTPMethods: render.Wider, render.HTTPPaths: render.Wider,
 		render.TCPByName: render.Same, render.UDPByName: render.Same, render.TLSByName: render.Wider, render.HTTPByName: render.Wider,
 		render.HostExact: render.Same, render.HostGlob: render.Same,
@@ -89,10 +89,10 @@ func (r *Renderer) inspects(p policy.Protocol) bool {
 // kind returns what Cilium tells of a protocol.
 func (r *Renderer) kind(hosts bool) func(policy.Protocol) policy.Protocol {
 	return func(p policy.Protocol) policy.Protocol {
-		if p == policy.AnyProtocol || p == policy.UDP || hosts && r.inspects(p) {
+		if hosts && r.inspects(p) {
 			return p
 		}
-		return policy.TCP
+		return p.Transport()
 	}
 }
 
@@ -215,6 +215,9 @@ func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
 		if r.profile.TrustLearnedAddresses {
 			out.Assume("shared", "the addresses of the names that are allowed serve no other names, and pods speak there what the rules say")
 		}
+	}
+	if slices.ContainsFunc(s.Allows, func(w packets.Way) bool { return w.Protocol == policy.SCTP }) {
+		out.Assume("sctp", "SCTP is enabled in Cilium, which otherwise lets none of it pass")
 	}
 	if r.profile.InCluster == Open {
 		out.Assume("in-cluster", "pods do not carry each other's traffic out: traffic between pods is open")

@@ -77,10 +77,7 @@ func named(pattern, host string) bool {
 }
 
 func speaks(ports []cilium.PortRule, a policy.Access) bool {
-	l4 := "TCP"
-	if a.Protocol == policy.UDP {
-		l4 = "UDP"
-	}
+	l4 := a.Protocol.Transport().String()
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(r cilium.PortRule) bool {
 		if len(r.ServerNames) > 0 && (a.Protocol != policy.TLS || !slices.ContainsFunc(r.ServerNames, func(n string) bool { return named(n, a.Host.String()) })) {
 			return false

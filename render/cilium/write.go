@@ -147,12 +147,9 @@ func (w *writer) ports(protocol policy.Protocol, ports match.Ports) []PortRule {
 	if ports.IsEmpty() || protocol == policy.AnyProtocol && ports.Equal(match.AllPorts()) {
 		return nil
 	}
-	name := "TCP"
-	switch protocol {
-	case policy.AnyProtocol:
+	name := protocol.Transport().String()
+	if protocol == policy.AnyProtocol {
 		name = "ANY"
-	case policy.UDP:
-		name = "UDP"
 	}
 	var list []Port
 	for _, r := range ports.Ranges() {

@@ -42,7 +42,7 @@ func (r *Renderer) Target() string { return Target }
 // Features returns what ClusterNetworkPolicies can say. Denies by address are said on names, denies by name on nothing.
 func (r *Renderer) Features() render.Features {
 	f := render.Features{
-		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same,
+		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same, render.SCTPByAddress: render.Same,
 		render.TLSByAddress: render.Wider, render.HTTPByAddress: render.Wider, render.HTTPMethods: render.Wider, render.HTTPPaths: render.Wider,
 		render.PortRanges:     render.Same,
 		render.SourceEveryone: render.Same, render.SourcePods: render.Same,
@@ -83,14 +83,6 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (render.Fidelity, ren
 	return render.Same, "", ""
 }
 
-// kind returns what packets tell of a protocol.
-func kind(p policy.Protocol) policy.Protocol {
-	if p == policy.AnyProtocol || p == policy.UDP {
-		return p
-	}
-	return policy.TCP
-}
-
 // Exemptions returns what the profile leaves open.
 func (r *Renderer) Exemptions(*render.Plan) []render.Exemption { return r.profile.Exemptions() }
 
@@ -121,10 +113,10 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	for _, d := range exempt {
 		w.exempt(d)
 	}
-	for _, d := range packets.Drafts(denies, kind) {
+	for _, d := range packets.Drafts(denies, policy.Protocol.Transport) {
 		w.write("deny", stepDeny, v1alpha2.ClusterNetworkPolicyRuleActionDeny, d)
 	}
-	for _, d := range packets.Drafts(sheet.Allows, kind) {
+	for _, d := range packets.Drafts(sheet.Allows, policy.Protocol.Transport) {
 		role := "allow"
 		if d.Admit {
 			role = "admit"
@@ -169,7 +161,7 @@ func (r *Renderer) assure(p *render.Plan, s *packets.Sheet, out *render.Emitter)
 }
 
 func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
-	out.Assume("enforced", "the cluster's network plugin enforces ClusterNetworkPolicies of v1alpha2, with egress")
+	out.Assume("enforced", "the cluster's network plugin enforces ClusterNetworkPolicies of v1alpha2, with egress, for TCP, UDP and SCTP")
 	out.Assume("priorities", fmt.Sprintf("no other ClusterNetworkPolicy of the tier %s accepts or passes on more with a priority up to %d, and who may create one is restricted", r.profile.Tier, r.profile.Priority+int32(lastStep)))
 	out.Assume("host-network", "no pod that is to be held runs in the network of its node, which no subject selects")
 	out.Assume("nodes", "addresses of nodes are held by rules for networks, or nothing of use to pods listens there: network plugins differ")

@@ -82,11 +82,13 @@ func leads(t interface{ Fatalf(string, ...any) }, action v1alpha2.ClusterNetwork
 func speaks(protocols []v1alpha2.ClusterNetworkPolicyProtocol, a policy.Access) bool {
 	return len(protocols) == 0 || slices.ContainsFunc(protocols, func(p v1alpha2.ClusterNetworkPolicyProtocol) bool {
 		var port *v1alpha2.Port
-		switch udp := a.Protocol == policy.UDP; {
-		case p.TCP != nil && !udp:
+		switch over := a.Protocol.Transport(); {
+		case p.TCP != nil && over == policy.TCP:
 			port = p.TCP.DestinationPort
-		case p.UDP != nil && udp:
+		case p.UDP != nil && over == policy.UDP:
 			port = p.UDP.DestinationPort
+		case p.SCTP != nil && over == policy.SCTP:
+			port = p.SCTP.DestinationPort
 		default:
 			return false
 		}

@@ -141,11 +141,15 @@ func protocols(protocol policy.Protocol, ports match.Ports) (out []v1alpha2.Clus
 		if r.Last > r.First {
 			port = &v1alpha2.Port{Range: &v1alpha2.PortRange{Start: int32(r.First), End: int32(r.Last)}}
 		}
-		if protocol != policy.UDP {
+		transport := protocol.Transport()
+		if transport == policy.TCP || transport == policy.AnyProtocol {
 			out = append(out, v1alpha2.ClusterNetworkPolicyProtocol{TCP: &v1alpha2.ClusterNetworkPolicyProtocolTCP{DestinationPort: port}})
 		}
-		if protocol == policy.UDP || protocol == policy.AnyProtocol {
+		if transport == policy.UDP || transport == policy.AnyProtocol {
 			out = append(out, v1alpha2.ClusterNetworkPolicyProtocol{UDP: &v1alpha2.ClusterNetworkPolicyProtocolUDP{DestinationPort: port}})
+		}
+		if transport == policy.SCTP || transport == policy.AnyProtocol {
+			out = append(out, v1alpha2.ClusterNetworkPolicyProtocol{SCTP: &v1alpha2.ClusterNetworkPolicyProtocolSCTP{DestinationPort: port}})
 		}
 	}
 	return out

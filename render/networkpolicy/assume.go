@@ -9,7 +9,7 @@ import (
 
 // assume records what must be true of the cluster.
 func (s *sheet) assume(out *render.Emitter) {
-	out.Assume("enforced", "the cluster's network plugin enforces NetworkPolicies, with egress and endPort")
+	out.Assume("enforced", "the cluster's network plugin enforces NetworkPolicies, with egress and endPort, for TCP, UDP and SCTP")
 	out.Assume("additive", "no other NetworkPolicy opens more to these pods, and who may create one is restricted: NetworkPolicies add up")
 	out.Assume("host-network", "no pod that is to be held runs in the network of its node, where NetworkPolicies do not reach")
 	out.Assume("outside", "addresses that policies name are outside the cluster: network plugins differ on whether an ipBlock holds for pods, services and nodes")

@@ -1,10 +1,12 @@
 package networkpolicy_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	netv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,19 +26,16 @@ type packet struct {
 	from    pod
 	to      *pod // nil: to address
 	address netip.Addr
-	udp     bool
+	over    corev1.Protocol // "": TCP
 	port    uint16
 }
 
 func (p packet) String() string {
-	protocol, to := "TCP", fmt.Sprint(p.address)
-	if p.udp {
-		protocol = "UDP"
-	}
+	to := fmt.Sprint(p.address)
 	if p.to != nil {
 		to = fmt.Sprint(*p.to)
 	}
-	return fmt.Sprintf("%v to %s %s port %d", p.from, to, protocol, p.port)
+	return fmt.Sprintf("%v to %s %s port %d", p.from, to, cmp.Or(p.over, corev1.ProtocolTCP), p.port)
 }
 
 // fataler is what tests and properties have in common.
@@ -106,9 +105,12 @@ func takes(ports []netv1.NetworkPolicyPort, p packet) bool {
 		return true
 	}
 	return slices.ContainsFunc(ports, func(port netv1.NetworkPolicyPort) bool {
-		udp := port.Protocol != nil && *port.Protocol == "UDP"
+		over := corev1.ProtocolTCP
+		if port.Protocol != nil {
+			over = *port.Protocol
+		}
 		switch {
-		case udp != p.udp:
+		case over != cmp.Or(p.over, corev1.ProtocolTCP):
 			return false
 		case port.Port == nil:
 			return true

@@ -3,6 +3,8 @@ package networkpolicy_test
 import (
 	"net/netip"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // pods of the scenario.
@@ -22,7 +24,7 @@ var (
 	metadata   = netip.MustParseAddr("169.254.169.254")
 	nodeLocal  = netip.MustParseAddr("169.254.20.10")
 	apiServer  = netip.MustParseAddr("192.0.2.10")
-	tcp, udp   = false, true
+	tcp, udp   = corev1.ProtocolTCP, corev1.ProtocolUDP
 	open, shut = true, false
 )
 
@@ -43,10 +45,10 @@ func (e expectation) check(t *testing.T, c string) {
 // TestLockDown is what a pod that ignores its sidecar can and cannot do in the scenario, whatever it says about itself.
 func TestLockDown(t *testing.T) {
 	for _, e := range []expectation{
-		{"DNS over UDP", packet{from: appA, to: &dns, udp: udp, port: 53}, open},
-		{"DNS over TCP", packet{from: appA, to: &dns, udp: tcp, port: 53}, open},
-		{"DNS over UDP without a sidecar", packet{from: sleep, to: &dns, udp: udp, port: 53}, open},
-		{"DNS to a resolver outside", packet{from: appA, address: resolver, udp: udp, port: 53}, shut},
+		{"DNS over UDP", packet{from: appA, to: &dns, over: udp, port: 53}, open},
+		{"DNS over TCP", packet{from: appA, to: &dns, over: tcp, port: 53}, open},
+		{"DNS over UDP without a sidecar", packet{from: sleep, to: &dns, over: udp, port: 53}, open},
+		{"DNS to a resolver outside", packet{from: appA, address: resolver, over: udp, port: 53}, shut},
 		{"control plane", packet{from: appA, to: &istiod, port: 15012}, open},
 		{"gateway, TLS", packet{from: appA, to: &gateway, port: 8443}, open},
 		{"gateway, HTTP", packet{from: reader, to: &gateway, port: 8080}, open},
@@ -54,28 +56,28 @@ func TestLockDown(t *testing.T) {
 		{"gateway, without a sidecar", packet{from: sleep, to: &gateway, port: 8443}, shut},
 		{"gateway, administration", packet{from: appA, to: &gateway, port: 15000}, shut},
 		{"gateway, metrics", packet{from: appA, to: &gateway, port: 15090}, shut},
-		{"gateway by UDP", packet{from: appA, to: &gateway, udp: udp, port: 8443}, shut},
+		{"gateway by UDP", packet{from: appA, to: &gateway, over: udp, port: 8443}, shut},
 		{"direct", packet{from: reader, address: cnn, port: 443}, shut},
 		{"direct by IPv6", packet{from: reader, address: cnn6, port: 443}, shut},
-		{"direct by QUIC", packet{from: reader, address: cnn, udp: udp, port: 443}, shut},
+		{"direct by QUIC", packet{from: reader, address: cnn, over: udp, port: 443}, shut},
 		{"direct, without a sidecar", packet{from: sleep, address: cnn, port: 443}, shut},
 		{"metadata service", packet{from: appA, address: metadata, port: 80}, shut},
 		{"database", packet{from: appB, address: database, port: 5432}, open},
 		{"database, another port", packet{from: appB, address: database, port: 5433}, shut},
-		{"database by UDP", packet{from: appB, address: database, udp: udp, port: 5432}, shut},
+		{"database by UDP", packet{from: appB, address: database, over: udp, port: 5432}, shut},
 		{"database, another pod", packet{from: appA, address: database, port: 5432}, shut},
 		{"another pod", packet{from: appA, to: &appB, port: 8000}, open},
-		{"what policies do not isolate is not isolated", packet{from: dns, address: resolver, udp: udp, port: 53}, open},
+		{"what policies do not isolate is not isolated", packet{from: dns, address: resolver, over: udp, port: 53}, open},
 		{"control plane to the API server", packet{from: istiod, address: apiServer, port: 6443}, open},
 		{"gateway to the outside", packet{from: gateway, address: cnn, port: 443}, open},
 		{"gateway to the outside by IPv6", packet{from: gateway, address: cnn6, port: 443}, open},
 		{"gateway to the outside, a port that no rule by name has", packet{from: gateway, address: cnn, port: 22}, shut},
 		{"gateway to the outside, the port that TLS is originated from", packet{from: gateway, address: cnn, port: 80}, shut},
-		{"gateway to the outside by QUIC", packet{from: gateway, address: cnn, udp: udp, port: 443}, shut},
+		{"gateway to the outside by QUIC", packet{from: gateway, address: cnn, over: udp, port: 443}, shut},
 		{"gateway to the metadata service", packet{from: gateway, address: metadata, port: 443}, shut},
 		{"gateway to a pod", packet{from: gateway, to: &appA, port: 443}, shut},
 		{"gateway to the control plane", packet{from: gateway, to: &istiod, port: 15012}, open},
-		{"gateway to DNS", packet{from: gateway, to: &dns, udp: udp, port: 53}, open},
+		{"gateway to DNS", packet{from: gateway, to: &dns, over: udp, port: 53}, open},
 	} {
 		e.check(t, "scenario")
 	}
@@ -86,7 +88,7 @@ func TestOtherProfiles(t *testing.T) {
 	mirror, crawler := pod{"jobs", map[string]string{"app": "mirror"}}, pod{"web", map[string]string{"app": "crawler"}}
 	other := pod{"jobs", map[string]string{"app": "other"}}
 	for _, e := range []expectation{
-		{"documented: DNS by UDP", packet{from: sleep, to: &dns, udp: udp, port: 53}, open},
+		{"documented: DNS by UDP", packet{from: sleep, to: &dns, over: udp, port: 53}, open},
 		{"documented: DNS by TCP", packet{from: sleep, to: &dns, port: 53}, open},
 		{"documented: gateway", packet{from: sleep, to: &gateway, port: 8443}, open},
 		{"documented: control plane", packet{from: sleep, to: &istiod, port: 15012}, open},
@@ -99,7 +101,7 @@ func TestOtherProfiles(t *testing.T) {
 	}
 	for _, e := range []expectation{
 		{"pods are closed", packet{from: mirror, to: &other, port: 80}, shut},
-		{"node-local DNS", packet{from: other, address: nodeLocal, udp: udp, port: 53}, open},
+		{"node-local DNS", packet{from: other, address: nodeLocal, over: udp, port: 53}, open},
 		{"node-local DNS over TCP", packet{from: other, address: nodeLocal, port: 53}, open},
 		{"API server", packet{from: other, address: apiServer, port: 6443}, open},
 		{"API server, another port", packet{from: other, address: apiServer, port: 443}, shut},

@@ -35,7 +35,7 @@ func (r *Renderer) Target() string { return Target }
 // gateways, which is wider.
 func (r *Renderer) Features() render.Features {
 	f := render.Features{
-		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same,
+		render.TCPByAddress: render.Same, render.UDPByAddress: render.Same, render.SCTPByAddress: render.Same,
 		render.TLSByAddress: render.Wider, render.HTTPByAddress: render.Wider, render.HTTPMethods: render.Wider, render.HTTPPaths: render.Wider,
 		render.PortRanges:     render.Same,
 		render.SourceEveryone: render.Same, render.SourcePods: render.Same,

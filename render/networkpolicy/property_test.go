@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	netv1 "k8s.io/api/networking/v1"
 	"pgregory.net/rapid"
 
@@ -36,7 +37,7 @@ func allowers(e *policy.Engine, r policy.Request) []policy.RuleID {
 }
 
 func toPacket(w identity.Workload, a policy.Access) packet {
-	return packet{from: pod{w.Namespace, w.Labels}, address: a.Address.Unmap(), udp: a.Protocol == policy.UDP, port: a.Port}
+	return packet{from: pod{w.Namespace, w.Labels}, address: a.Address.Unmap(), over: corev1.Protocol(a.Protocol.Transport().String()), port: a.Port}
 }
 
 // byAddress makes a world's rules rules by address, so that they overlap as often as not, and compiles them.
@@ -47,7 +48,7 @@ func byAddress(t *rapid.T, w gen.World) gen.World {
 				for i := range rules {
 					rules[i].To = policy.Destination{
 						Addresses: gen.Prefixes().Draw(t, "addresses"),
-						Protocol:  rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.TCP, policy.UDP}).Draw(t, "protocol"),
+						Protocol:  rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.TCP, policy.UDP, policy.SCTP}).Draw(t, "protocol"),
 						Ports:     rapid.SampledFrom([]match.Ports{match.PortsOf(443), match.PortsOf(80, 443), match.AllPorts()}).Draw(t, "ports"),
 					}
 					rules[i].Name, rules[i].Expires = "", time.Time{}
@@ -187,7 +188,7 @@ func TestBehindGateways(t *testing.T) {
 			if p := toPacket(source, access); passes(t, objects, p) && !allowsPacket(w.Engine, source, p) {
 				t.Fatalf("%v passes and is denied\n%s", p, yamlOf(objects))
 			}
-			p := packet{from: gateway, address: metadata, udp: access.Protocol == policy.UDP, port: access.Port}
+			p := packet{from: gateway, address: metadata, over: corev1.Protocol(access.Protocol.Transport().String()), port: access.Port}
 			if itself := (identity.Workload{Cluster: cluster, Namespace: gateway.namespace, Labels: gateway.labels}); passes(t, objects, p) && !allowsPacket(w.Engine, itself, p) {
 				t.Fatalf("%v passes\n%s", p, yamlOf(objects))
 			}
@@ -204,8 +205,8 @@ func TestBehindGateways(t *testing.T) {
 // allowsPacket reports whether the model allows something that a packet may turn out to be, in the eyes of a layer that looks into it.
 func allowsPacket(e *policy.Engine, source identity.Workload, p packet) bool {
 	protocols := []policy.Protocol{policy.TCP, policy.TLS, policy.HTTP}
-	if p.udp {
-		protocols = []policy.Protocol{policy.UDP}
+	if over, err := policy.ParseProtocol(string(p.over)); err == nil && over != policy.TCP {
+		protocols = []policy.Protocol{over}
 	}
 	return slices.ContainsFunc(protocols, func(protocol policy.Protocol) bool {
 		return e.Decide(policy.Request{Source: source, Access: policy.Access{Protocol: protocol, Port: p.port, Address: p.address}}).Allowed

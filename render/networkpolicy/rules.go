@@ -21,8 +21,8 @@ import (
 
 // traffic is protocols and ports as a packet filter knows them. The zero traffic is none.
 type traffic struct {
-	all      bool // of every protocol, whatever the ports
-	tcp, udp match.Ports
+	all            bool // of every protocol, whatever the ports
+	tcp, udp, sctp match.Ports
 }
 
 // trafficOf returns what a protocol and ports look like to a packet filter, for which TLS and HTTP are TCP.
@@ -32,6 +32,8 @@ func trafficOf(protocol policy.Protocol, ports match.Ports) traffic {
 		return traffic{all: true}
 	case policy.UDP:
 		return traffic{udp: ports}
+	case policy.SCTP:
+		return traffic{sctp: ports}
 	}
 	return traffic{tcp: ports}
 }
@@ -40,11 +42,11 @@ func (t traffic) union(u traffic) traffic {
 	if t.all || u.all {
 		return traffic{all: true}
 	}
-	return traffic{tcp: t.tcp.Union(u.tcp), udp: t.udp.Union(u.udp)}
+	return traffic{tcp: t.tcp.Union(u.tcp), udp: t.udp.Union(u.udp), sctp: t.sctp.Union(u.sctp)}
 }
 
 func (t traffic) covers(u traffic) bool {
-	return t.all || !u.all && t.tcp.Covers(u.tcp) && t.udp.Covers(u.udp)
+	return t.all || !u.all && t.tcp.Covers(u.tcp) && t.udp.Covers(u.udp) && t.sctp.Covers(u.sctp)
 }
 
 // compare orders by ports, all traffic last.
@@ -55,10 +57,12 @@ func (t traffic) compare(u traffic) int {
 	case u.all && !t.all:
 		return -1
 	}
-	return cmp.Or(t.tcp.Compare(u.tcp), t.udp.Compare(u.udp))
+	return cmp.Or(t.tcp.Compare(u.tcp), t.udp.Compare(u.udp), t.sctp.Compare(u.sctp))
 }
 
-func (t traffic) key() string { return fmt.Sprintf("%t tcp %s udp %s", t.all, t.tcp, t.udp) }
+func (t traffic) key() string {
+	return fmt.Sprintf("%t tcp %s udp %s sctp %s", t.all, t.tcp, t.udp, t.sctp)
+}
 
 // ports says t; none stands for everything.
 func (t traffic) ports() []netv1.NetworkPolicyPort {
@@ -69,7 +73,7 @@ func (t traffic) ports() []netv1.NetworkPolicyPort {
 	for _, p := range []struct {
 		protocol corev1.Protocol
 		ports    match.Ports
-	}{{corev1.ProtocolTCP, t.tcp}, {corev1.ProtocolUDP, t.udp}} {
+	}{{corev1.ProtocolTCP, t.tcp}, {corev1.ProtocolUDP, t.udp}, {corev1.ProtocolSCTP, t.sctp}} {
 		if p.ports.Equal(match.AllPorts()) {
 			out = append(out, netv1.NetworkPolicyPort{Protocol: &p.protocol})
 			continue

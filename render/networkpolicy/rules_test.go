@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	netv1 "k8s.io/api/networking/v1"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -38,7 +39,7 @@ type added struct {
 }
 
 var additions = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) added {
-	return added{prefixes().Draw(t, "to"), rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.UDP, policy.TLS}).Draw(t, "protocol"), portSets.Draw(t, "ports")}
+	return added{prefixes().Draw(t, "to"), rapid.SampledFrom([]policy.Protocol{policy.TCP, policy.UDP, policy.SCTP, policy.TLS}).Draw(t, "protocol"), portSets.Draw(t, "ports")}
 }), 0, 4)
 
 func setOf(rules []added) *ruleSet {
@@ -71,12 +72,12 @@ func TestAddressRulesAddUpExactly(t *testing.T) {
 		}
 		got, egress := text(rules)
 		for range 60 {
-			address, port, udp := drawPacket(t)
+			address, port, over := drawPacket(t)
 			want := slices.ContainsFunc(rules, func(a added) bool {
-				return a.to.Contains(address) && a.ports.Contains(port) && udp == (a.protocol == policy.UDP)
+				return a.to.Contains(address) && a.ports.Contains(port) && string(over) == a.protocol.Transport().String()
 			})
-			if reached := reaches(t, egress, address, port, udp); reached != want {
-				t.Fatalf("%v port %d, UDP %t: %t, want %t by\n%s", address, port, udp, reached, want, got)
+			if reached := reaches(t, egress, address, port, over); reached != want {
+				t.Fatalf("%v port %d, %s: %t, want %t by\n%s", address, port, over, reached, want, got)
 			}
 		}
 		slices.Reverse(rules)
@@ -101,10 +102,10 @@ func TestSimplifyKeepsTheUnion(t *testing.T) {
 		smaller = smaller || countRules(after) < countRules(before)
 		rest := egressOf(other.blockRules())
 		for range 60 {
-			address, port, udp := drawPacket(t)
-			want := reaches(t, append(egressOf(before), rest...), address, port, udp)
-			if got := reaches(t, append(egressOf(after), rest...), address, port, udp); got != want {
-				t.Fatalf("%v port %d, UDP %t: %t, was %t:\n%v\n%v", address, port, udp, got, want, before, after)
+			address, port, over := drawPacket(t)
+			want := reaches(t, append(egressOf(before), rest...), address, port, over)
+			if got := reaches(t, append(egressOf(after), rest...), address, port, over); got != want {
+				t.Fatalf("%v port %d, %s: %t, was %t:\n%v\n%v", address, port, over, got, want, before, after)
 			}
 		}
 	})
@@ -122,23 +123,23 @@ func countRules(rules []blockRule) int {
 }
 
 // drawPacket draws an address and port near those that prefixes and portSets draw.
-func drawPacket(t *rapid.T) (netip.Addr, uint16, bool) {
+func drawPacket(t *rapid.T) (netip.Addr, uint16, corev1.Protocol) {
 	last := rapid.Byte().Draw(t, "byte")
 	address := netip.AddrFrom4([4]byte{10, 0, 0, last})
 	if rapid.IntRange(0, 3).Draw(t, "IPv6") == 0 {
 		address = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: last})
 	}
-	return address, rapid.Uint16Range(1, 20).Draw(t, "port"), rapid.Bool().Draw(t, "UDP")
+	return address, rapid.Uint16Range(1, 20).Draw(t, "port"), rapid.SampledFrom([]corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP}).Draw(t, "over")
 }
 
 // reaches reads rules to addresses as the API says.
-func reaches(t fataler, egress []netv1.NetworkPolicyEgressRule, a netip.Addr, port uint16, udp bool) bool {
+func reaches(t fataler, egress []netv1.NetworkPolicyEgressRule, a netip.Addr, port uint16, over corev1.Protocol) bool {
 	in := func(cidr string) bool { return strictPrefix(t, cidr).Contains(a) }
 	return slices.ContainsFunc(egress, func(r netv1.NetworkPolicyEgressRule) bool {
 		return slices.ContainsFunc(r.To, func(p netv1.NetworkPolicyPeer) bool {
 			return in(p.IPBlock.CIDR) && !slices.ContainsFunc(p.IPBlock.Except, in)
 		}) && slices.ContainsFunc(r.Ports, func(p netv1.NetworkPolicyPort) bool {
-			if udp != (*p.Protocol == "UDP") {
+			if *p.Protocol != over {
 				return false
 			}
 			if p.Port == nil {

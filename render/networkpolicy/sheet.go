@@ -8,7 +8,6 @@ import (
 	netv1 "k8s.io/api/networking/v1"
 
 	"github.com/egresskit/egress/identity"
-	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
 
@@ -182,7 +181,7 @@ func (s *sheet) openGateways(d *draft) {
 // allow says a class by address: exactly where a packet filter can tell its protocol, and otherwise for another layer to look at.
 func (s *sheet) allow(c render.AddressClass) error {
 	role := roleAllow
-	if c.Protocol != policy.TCP && c.Protocol != policy.UDP {
+	if c.Protocol.Transport() != c.Protocol {
 		role = roleAdmit
 	}
 	except := map[string][]identity.PodSelector{} // by namespace

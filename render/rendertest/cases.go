@@ -66,6 +66,10 @@ func cases() []testCase {
 		of("a name denied to addresses", allow(shop, nets("203.0.113.0/24").TLS(443)), deny(a, hosts("bar.com"))),
 		of("a name within addresses", allow(shop, hosts("bar.com").TLS()), within(a, nets("203.0.113.0/24"))),
 		of("TLS and UDP by address", allow(a, nets("203.0.113.0/24").TLS(443)), allow(b, nets("203.0.113.0/24").UDP(443))),
+		of("TCP, UDP and SCTP by address", allow(a, nets("203.0.113.0/24").SCTP(443)), allow(b, nets("203.0.113.0/24").TCP(443)), allow(news, nets("203.0.113.0/24").UDP(443))),
+		of("SCTP denied by all protocols", allow(shop, nets("203.0.113.0/24").SCTP(443)), deny(a, nets("203.0.113.7/32"))),
+		of("SCTP denied by a name", allow(shop, nets("203.0.113.0/24").SCTP(443)), deny(a, hosts("bar.com"))),
+		of("SCTP left by a deny of TCP", allow(shop, nets("203.0.113.0/24").SCTP(443), nets("203.0.113.0/24").TCP(443)), deny(a, nets("203.0.113.7/32").TCP())),
 		of("everyone but one", allow(everyone, hosts("bar.com").TLS()), deny(a, hosts("bar.com"))),
 	}
 }
@@ -81,7 +85,7 @@ func accesses() []policy.Access {
 	for _, a := range []string{"203.0.113.7", "203.0.113.8", "198.51.100.1", "2001:db8::1"} {
 		addresses = append(addresses, netip.MustParseAddr(a))
 	}
-	for _, protocol := range []policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP} {
+	for _, protocol := range []policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP, policy.SCTP} {
 		for _, port := range []uint16{80, 443, 8443} {
 			for _, host := range hosts {
 				for _, address := range addresses {

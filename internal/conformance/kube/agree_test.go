@@ -98,8 +98,8 @@ func generated(seed int) situation {
 			if !a.Address.IsValid() || a.Port == 0 {
 				continue
 			}
-			// A packet filter sees addresses, ports, and TCP or UDP.
-			a = policy.Access{Protocol: packetProtocol(a.Protocol), Port: a.Port, Address: a.Address.Unmap()}
+			// A packet filter sees addresses, ports, and TCP, UDP or SCTP.
+			a = policy.Access{Protocol: a.Protocol.Transport(), Port: a.Port, Address: a.Address.Unmap()}
 			s.accesses = append(s.accesses, a)
 			s.pods = append(s.pods, rapid.IntRange(0, len(s.world.Pods)-1).Draw(t, "pod"))
 			if !slices.Contains(s.world.Outside, a.Address) {
@@ -108,13 +108,6 @@ func generated(seed int) situation {
 		}
 		return s
 	}).Example(seed)
-}
-
-func packetProtocol(p policy.Protocol) policy.Protocol {
-	if p == policy.UDP {
-		return policy.UDP
-	}
-	return policy.TCP
 }
 
 // destinations returns the destinations by address that the policies name: what a packet filter can hold.

@@ -163,34 +163,37 @@ func spare(ways []Way, p *render.Peer) []Way {
 	}
 	var out []Way
 	for _, w := range ways {
-		if !w.Addresses.Overlaps(p.Addresses) || w.Protocol != policy.AnyProtocol && UDP(w.Protocol) != UDP(p.Protocol) {
+		if !w.Addresses.Overlaps(p.Addresses) || !meets(w.Protocol, p.Protocol) {
 			out = append(out, w)
 			continue
 		}
-		both := []Way{w}
-		if w.Protocol == policy.AnyProtocol { // the other protocol stays
-			tcp, udp := w, w
-			tcp.Protocol, udp.Protocol = policy.TCP, policy.UDP
-			both = []Way{tcp}
-			if UDP(p.Protocol) {
-				both = []Way{udp}
-				out = append(out, tcp)
-			} else {
-				out = append(out, udp)
-			}
-		}
-		for _, b := range both {
-			outside, inside := b, b
-			outside.Addresses = b.Addresses.Subtract(p.Addresses)
-			inside.Addresses, inside.Ports = b.Addresses.Intersect(p.Addresses), b.Ports.Subtract(ports)
-			for _, part := range []Way{outside, inside} {
-				if !part.Addresses.IsEmpty() && !part.Ports.IsEmpty() {
-					out = append(out, part)
+		if w.Protocol == policy.AnyProtocol && p.Protocol != policy.AnyProtocol {
+			for _, transport := range transports { // the others stay
+				if other := w; transport != p.Protocol.Transport() {
+					other.Protocol = transport
+					out = append(out, other)
 				}
+			}
+			w.Protocol = p.Protocol.Transport()
+		}
+		outside, inside := w, w
+		outside.Addresses = w.Addresses.Subtract(p.Addresses)
+		inside.Addresses, inside.Ports = w.Addresses.Intersect(p.Addresses), w.Ports.Subtract(ports)
+		for _, part := range []Way{outside, inside} {
+			if !part.Addresses.IsEmpty() && !part.Ports.IsEmpty() {
+				out = append(out, part)
 			}
 		}
 	}
 	return out
+}
+
+// transports are what packets are of.
+var transports = [...]policy.Protocol{policy.TCP, policy.UDP, policy.SCTP}
+
+// meets reports whether packets may be of both protocols.
+func meets(a, b policy.Protocol) bool {
+	return a == policy.AnyProtocol || b == policy.AnyProtocol || a.Transport() == b.Transport()
 }
 
 // NamespaceOf returns the only namespace that pods are of, and the rest of what they must meet.

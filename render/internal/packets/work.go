@@ -333,7 +333,7 @@ func (w *worker) below(g *render.Grant, host match.Pattern, port uint16) []match
 // denies notes the denies by address that take from names.
 func (w *worker) denies() {
 	applied := map[render.GrantID]*render.Grant{}
-	for _, protocol := range []policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP} {
+	for _, protocol := range []policy.Protocol{policy.TLS, policy.HTTP, policy.TCP, policy.UDP} { // SCTP has no names
 		for _, group := range w.oracle(protocol).groups {
 			for _, c := range slices.Concat(sortedValues(group.classes), sortedValues(group.globs)) {
 				for _, d := range c.Denies {
@@ -353,7 +353,7 @@ func (w *worker) denies() {
 		}
 		w.open(pods, Way{Addresses: d.To.Addresses, Protocol: d.To.Protocol, Ports: ports, Grant: d})
 		for g := range w.plan.Grants() {
-			if g.Kind == render.AllowGrant && len(g.To.Hosts) > 0 && UDP(g.To.Protocol) == UDP(d.To.Protocol) && !d.To.Protocol.Contains(g.To.Protocol) &&
+			if g.Kind == render.AllowGrant && len(g.To.Hosts) > 0 && g.To.Protocol.Transport() == d.To.Protocol.Transport() && !d.To.Protocol.Contains(g.To.Protocol) &&
 				ports.Overlaps(g.To.Ports) && d.Source.Selector.Overlaps(g.Source.Selector) {
 				w.lose(g, render.DenyAddressOnName, fmt.Sprintf("rule %s denies %s, and packets do not tell it from %s", d.Rule, d.To, g.To.Protocol))
 			}
@@ -374,6 +374,3 @@ func (w *worker) denied(d *render.Grant) (pods []Pods) {
 	}
 	return canonical(pods)
 }
-
-// UDP reports whether packets of a protocol are UDP; all others are TCP, or of any protocol.
-func UDP(p policy.Protocol) bool { return p == policy.UDP }
