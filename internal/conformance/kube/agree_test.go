@@ -99,7 +99,7 @@ func generated(seed int) situation {
 				continue
 			}
 			// A packet filter sees addresses, ports, and TCP, UDP or SCTP.
-			a = policy.Access{Protocol: a.Protocol.Transport(), Port: a.Port, Address: a.Address.Unmap()}
+			a = policy.Access{Protocol: packetProtocol(a.Protocol), Port: a.Port, Address: a.Address.Unmap()}
 			s.accesses = append(s.accesses, a)
 			s.pods = append(s.pods, rapid.IntRange(0, len(s.world.Pods)-1).Draw(t, "pod"))
 			if !slices.Contains(s.world.Outside, a.Address) {
@@ -108,6 +108,14 @@ func generated(seed int) situation {
 		}
 		return s
 	}).Example(seed)
+}
+
+// packetProtocol returns what packets of a request show; for what is no request's protocol, TCP.
+func packetProtocol(p policy.Protocol) policy.Protocol {
+	if p == policy.AnyProtocol || p > policy.SCTP {
+		return policy.TCP
+	}
+	return p.Transport()
 }
 
 // destinations returns the destinations by address that the policies name: what a packet filter can hold.

@@ -93,7 +93,7 @@ func named(seed int) namedSituation {
 			if !a.Address.IsValid() {
 				continue
 			}
-			s.accesses = append(s.accesses, policy.Access{Protocol: a.Protocol.Transport(), Port: a.Port, Host: a.Host, Address: a.Address})
+			s.accesses = append(s.accesses, policy.Access{Protocol: packetProtocol(a.Protocol), Port: a.Port, Host: a.Host, Address: a.Address})
 			s.pods = append(s.pods, rapid.IntRange(0, len(s.world.Pods)-1).Draw(t, "pod"))
 			if !slices.Contains(s.world.Outside, a.Address) {
 				s.world.Outside = append(s.world.Outside, a.Address)
