@@ -146,6 +146,42 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// What one layer skips is left out of the others: they may have counted on it.
+func TestSkippedByOneLayer(t *testing.T) {
+	p := planOf(t, "allow shop TLS *.foo.com 443", "allow shop TCP 203.0.113.0/24 5432", "allow news TLS *.bar.com 443")
+	for _, test := range []struct{ emitFirst, want string }{
+		{"", "p/r3"},
+		{"p/r1 p/r2", "p/r1 p/r3"}, // said in part: by name, the rest is still worth a way out
+	} {
+		skips := &fake{target: "a", features: everyFeature(), render: func(p *Plan, out *Emitter) error {
+			for g := range p.Grants() {
+				lost := g.Rule == "p/r1" || g.Rule == "p/r2"
+				if !lost || strings.Contains(test.emitFirst, string(g.Rule)) {
+					out.Emit(object(out.Name("g", string(g.ID))), Same, g)
+				}
+				if lost {
+					out.Skip(g, SourceAccounts, "it does not fit")
+				}
+			}
+			return nil
+		}}
+		other := &fake{target: "b", features: everyFeature()}
+		res, err := Render(p, Stack{skips, other})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for g := range other.plan.Grants() {
+			if g.Kind == AllowGrant {
+				got = append(got, string(g.Rule))
+			}
+		}
+		if strings.Join(got, " ") != test.want || lossLines(res.Losses) != "p/r1 a source-accounts narrower; p/r2 a source-accounts narrower" {
+			t.Errorf("emitting %q first: the other layer has %q, want %q; losses %q", test.emitFirst, got, test.want, lossLines(res.Losses))
+		}
+	}
+}
+
 // A deny that the target applies by itself has to be accounted for; others need not be.
 func TestDeniesOfClassesAreAccountedFor(t *testing.T) {
 	p := planOf(t, "allow shop TLS foo.com 443", "deny * any 203.0.113.7", "deny * any bar.com")

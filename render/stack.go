@@ -40,9 +40,11 @@ func Render(p *Plan, stack Stack, opts ...Option) (*Result, error) {
 	if err := r.widening(); err != nil {
 		return nil, err
 	}
-	for i := range r.layers {
-		if err := r.renderLayer(i); err != nil {
-			return nil, fmt.Errorf("render: target %s: %w", r.layers[i].target, err)
+	for again := true; again; again = r.dropSkipped() {
+		for i := range r.layers {
+			if err := r.renderLayer(i); err != nil {
+				return nil, fmt.Errorf("render: target %s: %w", r.layers[i].target, err)
+			}
 		}
 	}
 	if err := r.check(); err != nil {
@@ -424,6 +426,33 @@ func (r *rendering) renderLayer(i int) error {
 		return errors.Join(l.out.errs...)
 	}
 	return r.account(i)
+}
+
+// dropSkipped leaves out of every layer the allows that one has skipped while rendering, and reports whether the layers have to be rendered
+// again. What is lost anyway must not leave another layer open, which may have counted on the first one to hold sources apart. Names
+// that are skipped for some of their sources alone stay, for the others.
+func (r *rendering) dropSkipped() bool {
+	gone := map[GrantID]bool{}
+	for i, l := range r.layers {
+		for _, s := range l.out.skipped {
+			id := s.Grant.ID
+			if s.Grant.Kind != AllowGrant || l.said[id] != nil && len(s.Grant.To.Hosts) > 0 {
+				continue
+			}
+			for j, other := range r.layers {
+				if j != i && other.said[id] != nil {
+					s.Target = l.target
+					r.lose(s)
+					gone[id] = true
+				}
+			}
+		}
+	}
+	r.kept = r.plan.with(slices.DeleteFunc(slices.Clone(r.kept.grants), func(g *Grant) bool { return gone[g.ID] }), nil)
+	for id := range gone {
+		delete(r.exact, id)
+	}
+	return len(gone) > 0
 }
 
 func admit(g *Grant) *Grant {
