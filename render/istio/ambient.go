@@ -132,10 +132,16 @@ func (b *builder) emitWaypoint() {
 			AllowedRoutes: &gatewayapi.AllowedRoutes{Namespaces: &gatewayapi.RouteNamespaces{From: &same}},
 		}}},
 	}, render.Same, everything...)
+	closed := slices.Clone(everything)
+	for _, c := range slices.Concat(b.tls, b.http) {
+		if c.nobody() {
+			closed = append(closed, c.Grants...) // of sources without a pod
+		}
+	}
 	b.out.Emit(render.Object{
 		APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: w.Namespace, Name: b.out.Name("egress-nobody"),
 		Spec: &security.AuthorizationPolicy{TargetRefs: []*selector.PolicyTargetReference{{Group: "gateway.networking.k8s.io", Kind: "Gateway", Name: w.Name}}},
-	}, render.Same, everything...)
+	}, render.Same, unique(closed)...)
 	ports := []*networking.ServicePort{servicePort("HTTP", 80), servicePort("TLS", 443)}
 	b.emitEntry(b.out.Name("egress-rest"), &networking.ServiceEntry{
 		Hosts: []string{restHost}, Addresses: []string{"0.0.0.0/0", "::/0"}, Ports: ports, Resolution: networking.ServiceEntry_NONE,

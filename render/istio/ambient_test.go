@@ -6,9 +6,12 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/istio"
@@ -87,4 +90,27 @@ func pinned(rule *security.Rule, sni string) bool {
 		}
 	}
 	return false
+}
+
+// TestAmbientNobody accounts for sources that no pod is known of: the waypoint is closed to them by being closed.
+func TestAmbientNobody(t *testing.T) {
+	from := identity.MustSelector(identity.Term{Namespaces: []string{"shop"}, PodLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "none"}}})
+	to := policy.Destination{Protocol: policy.TLS, Hosts: []match.Pattern{match.MustParsePattern("a.com")}}
+	engine, err := policy.Compile([]*policy.Policy{{Name: "p", Sources: []policy.Source{{Name: "s", From: from, Section: policy.Section{Allow: []policy.Rule{{To: to}}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := identity.NewInventory(nil, nil, []identity.Pod{{Namespace: "shop", Name: "web-0", ServiceAccount: "web"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := render.Render(render.NewPlan(engine, "", render.WithInventory(inv)), render.Stack{ambientRenderer(t)}, render.Strict())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range result.Objects {
+		if e, ok := o.Spec.(*networking.ServiceEntry); ok && len(e.Addresses) == 0 {
+			t.Errorf("an entry for nobody: %v", e)
+		}
+	}
 }

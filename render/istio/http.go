@@ -207,24 +207,34 @@ type namePort struct {
 	grants   []*render.Grant
 	original *policy.TLSOrigination // nil: as the application speaks
 	paths    bool                   // whether some rule tells requests apart by path
+	lookup   bool                   // whether the name is looked up as it comes, being one below a wildcard or the wildcard
 }
 
-// emitNames writes the routes and destinations of the names of HTTP, which several classes hold when they have several ports.
+// emitNames writes the routes and destinations of the names of HTTP, which several classes hold when they have several ports. The gateway
+// chooses the routes by the most specific name, whatever the port, so that a name also has the ports of the wildcards above it.
 func (b *builder) emitNames(refused map[*nameClass]bool) {
-	ports := map[string][]namePort{}
+	var trees []nameTree
 	var order []match.Pattern
-	for _, c := range b.http {
-		if c.nobody() || refused[c] {
-			continue
+	open := func(c *nameClass) bool { return c != nil && !c.nobody() && !refused[c] }
+	seen := map[string]bool{}
+	for _, classes := range byPort(b.http) {
+		trees = append(trees, newNameTree(classes))
+		for _, c := range classes {
+			for _, p := range c.Patterns {
+				if open(c) && !seen[p.String()] && b.profile.unsayable(p) == "" {
+					seen[p.String()] = true
+					order = append(order, p)
+				}
+			}
 		}
-		for _, p := range c.Patterns {
-			if b.profile.unsayable(p) != "" {
-				continue
+	}
+	ports := map[string][]namePort{}
+	for _, p := range order {
+		for _, tree := range trees {
+			if c, _ := tree.at(p); open(c) {
+				own := tree.class[p.String()] == c
+				ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS, c.byPath(), !own || p.Kind() != match.Exact})
 			}
-			if ports[p.String()] == nil {
-				order = append(order, p)
-			}
-			ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS, c.byPath()})
 		}
 	}
 	slices.SortFunc(order, match.Pattern.Compare)
@@ -262,11 +272,14 @@ func (b *builder) emitName(p match.Pattern, ports []namePort) {
 			out.Match[0].Uri = &networking.StringMatch{MatchType: &networking.StringMatch_Regex{Regex: unambiguousPath}}
 			b.out.Assume("paths", "paths are judged, and sent on, as the gateway's path normalization (meshConfig.pathNormalization) has made them; those that are still ambiguous then are refused")
 		}
-		if p.Kind() != match.Exact {
+		if port.lookup {
 			out.Name = lookupRoute
 			out.Route[0].Destination = &networking.Destination{Host: lookupHost, Port: &networking.PortSelector{Number: 80}}
 		}
 		route.Http = append(route.Http, out)
+		if port.lookup {
+			continue // the entry has no such port
+		}
 		at := servicePort("HTTP", port.port)
 		if o := port.original; o != nil {
 			at.TargetPort = uint32(o.Port)

@@ -430,6 +430,27 @@ func TestCovered(t *testing.T) {
 	}
 }
 
+// TestPortOfWildcard has a name that is asked for on a port of its own: the gateway chooses routes by the name alone, and the name must not lose the
+// port of the wildcard above it.
+func TestPortOfWildcard(t *testing.T) {
+	r := defaultRenderer(t)
+	rec := build(t, r, known{}, nil, []render.NameClass{
+		names(policy.HTTP, 80, "*.foo.com", "shop/*", ""), names(policy.HTTP, 80, "closed.foo.com", "", ""),
+		names(policy.HTTP, 8080, "a.foo.com closed.foo.com", "shop/*", ""),
+	}, nil)
+	checkStructure(t, rec.objects)
+	read := reader{t, rec.objects, r.profile}
+	for _, q := range []struct {
+		host string
+		port uint16
+		want bool
+	}{{"a.foo.com", 80, true}, {"a.foo.com", 8080, true}, {"b.foo.com", 80, true}, {"b.foo.com", 8080, false}, {"closed.foo.com", 80, false}, {"closed.foo.com", 8080, true}} {
+		if got := read.routed(request{port: q.port, authority: q.host, path: "/"}); got != q.want {
+			t.Errorf("%s on port %d is routed: %v", q.host, q.port, got)
+		}
+	}
+}
+
 // TestNoNamespace skips a class whose namespaces are not known, rather than to write a rule without a source, which is one for everybody.
 func TestNoNamespace(t *testing.T) {
 	class := names(policy.HTTP, 80, "a.foo.com", "z*/x", "")
