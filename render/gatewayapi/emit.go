@@ -74,7 +74,7 @@ func (b *builder) emitBaseline() {
 }
 
 func (b *builder) assume() {
-	b.out.Assume("gateway-api-crds", "the Gateway API CRDs are of release 1.6 or later (standard channel), and Istio of release 1.31 or later implements them")
+	b.out.Assume("gateway-api-crds", fmt.Sprintf("the Gateway API CRDs are of release %s or later (standard channel), and Istio of release 1.31 or later implements them", b.profile.release()))
 	b.out.Assume("names-are-ours", "nobody else defines ServiceEntries, VirtualServices or DestinationRules for the names of the policies")
 	b.out.Assume("gateway-namespace", fmt.Sprintf("namespace %s is the platform's own: who may write there may open the gateway", b.profile.Namespace))
 	b.out.Assume("trust-domain", fmt.Sprintf("the mesh's trust domain is %s", b.profile.TrustDomain))

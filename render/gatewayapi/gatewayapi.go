@@ -47,12 +47,22 @@ func (r *Renderer) Features() render.Features {
 		f[render.OriginateSimpleTLS], f[render.OriginateMutualTLS] = render.Same, render.Same
 		f[render.SourceAccounts], f[render.SourceAccountGlob] = render.Same, render.Same
 		f[render.Baseline] = render.Same
+		f[render.NamesApart] = render.Same // what a ServiceEntry names has no way but to the gateway, and none is of addresses
 	}
 	return f
 }
 
-// Refine implements [render.Refiner].
+// Refine implements [render.Refiner]: some names and sources are beyond what their features tell.
 func (r *Renderer) Refine(_ *render.Plan, g *render.Grant) (f render.Fidelity, lost render.Feature, why string) {
+	for _, host := range g.To.Hosts {
+		if why := r.profile.unsayable(host); why != "" {
+			lost := render.HostExact
+			if host.Kind() == match.Subdomains {
+				lost = render.HostSubdomains
+			}
+			return 0, lost, why
+		}
+	}
 	if r.profile.Implementation == Linkerd {
 		return refineLinkerd(g)
 	}

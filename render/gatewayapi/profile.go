@@ -126,6 +126,9 @@ func (p Profile) Validate() policy.Diagnostics {
 // release returns the release of the CRDs.
 func (p Profile) release() string { return cmp.Or(p.Release, "1.6") }
 
+// istio reports whether Istio implements Gateway API.
+func (p Profile) istio() bool { return p.Implementation == "" || p.Implementation == Istio }
+
 // service returns the DNS name of the Service that Istio makes for a Gateway.
 func (p Profile) service(gateway string) string {
 	return fmt.Sprintf("%s-%s.%s.svc.%s", gateway, p.GatewayClass, p.Namespace, p.ClusterDomain)
