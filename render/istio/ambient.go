@@ -22,8 +22,11 @@ import (
 // AuthorizationPolicy of the name's own ServiceEntry who may pass, and looks the name up itself. No EnvoyFilter is needed.
 //
 // What must not be left out: an entry for all other addresses, or ztunnel would let them pass; a policy without rules on the waypoint,
-// or a name without a policy would be open to the mesh; the SNI and Host of wildcards, or an allowed pod would have the waypoint
-// look up any name; the names below a wildcard that others have for themselves; and exportTo, or pods with sidecars would go past it all.
+// or a name without a policy would be open to the mesh; the SNI and Host of names, or an allowed pod would have the waypoint
+// look up any name below a wildcard, or ask the front end of its name for another one; the names below a wildcard that others have for
+// themselves; and exportTo, or pods with sidecars would go past it all.
+//
+// Connections by address come to the waypoint, too, which knows the certificate and where they were bound for. See ambient_address.go.
 
 // DataPlane is how the mesh captures what pods send.
 type DataPlane string
@@ -45,8 +48,11 @@ const (
 	waypointClass = "istio-waypoint"
 	hbonePort     = 15008
 	restHost      = "everything-else." + reserved
-	maxEntryHosts = 256 // of a ServiceEntry, by its definition
 )
+
+// namesAnEntry is about how many names an entry has. Its policy lists them and is part of what the waypoint has for each of them, so that the size of
+// all is their number times this one.
+const namesAnEntry = 16
 
 func (r *Renderer) ambient() bool { return r.profile.DataPlane == Ambient }
 
@@ -57,6 +63,7 @@ func ambientFeatures() render.Features {
 		render.HostSubdomains:     render.Same,
 		render.TLSByName:          render.Same,
 		render.HTTPByName:         render.Same,
+		render.TCPByAddress:       render.Same,
 		render.OriginateSimpleTLS: render.Same,
 		render.OriginateMutualTLS: render.Same,
 		render.SourceEveryone:     render.Same,
@@ -90,7 +97,7 @@ type ambientName struct {
 }
 
 // buildAmbient makes the objects of a plan for a mesh in ambient mode.
-func (b *builder) buildAmbient(tls, http []render.NameClass) error {
+func (b *builder) buildAmbient(tls, http []render.NameClass, addresses []render.AddressClass) error {
 	var err error
 	if b.tls, err = b.nameClasses(tls, "tls"); err != nil {
 		return err
@@ -102,25 +109,36 @@ func (b *builder) buildAmbient(tls, http []render.NameClass) error {
 	wildcardTLS := false
 	for _, group := range b.ambientGroups() {
 		b.emitAmbientEntry(group)
-		for _, p := range group[0].ports {
-			wildcardTLS = wildcardTLS || p.class.Protocol == policy.TLS && group[0].pattern.Kind() != match.Exact
+		for _, p := range group.names[0].ports {
+			wildcardTLS = wildcardTLS || p.class.Protocol == policy.TLS && group.names[0].pattern.Kind() != match.Exact
 		}
 	}
-	for _, c := range slices.Concat(b.tls, b.http) {
-		for _, g := range c.Grants {
-			b.out.Assure(g, render.Assurance{EnforcedAt: "waypoint", Holds: render.WithPacketFilter,
-				Why: "the waypoint asks for the source's certificate; only a packet filter keeps a pod outside of ztunnel from going round the waypoint"})
-		}
+	b.assure(b.tls, atWaypoint)
+	b.assure(b.http, atWaypoint)
+	if err := b.emitAmbientAddresses(addresses); err != nil {
+		return err
+	}
+	if b.profile.AccessLog != "" {
+		b.emitWaypointLog()
 	}
 	b.assumeAmbient(wildcardTLS)
 	return nil
 }
 
+// atWaypoint is the assurance of everything that the waypoint checks.
+var atWaypoint = render.Assurance{EnforcedAt: "waypoint", Holds: render.WithPacketFilter,
+	Why: "the waypoint asks for the source's certificate; only a packet filter keeps a pod outside of ztunnel from going round the waypoint"}
+
 // emitWaypoint writes the waypoint, closed, and the entry that has it take everything that no other entry names.
 func (b *builder) emitWaypoint() {
 	w := b.profile.Waypoint
-	var everything []*render.Grant
-	everything = append(everything, b.baseline...)
+	everything := slices.Clone(b.baseline)
+	for _, c := range slices.Concat(b.tls, b.http) {
+		if c.nobody() {
+			everything = append(everything, c.Grants...) // of sources without a pod
+		}
+	}
+	everything = unique(everything)
 	for _, g := range b.baseline {
 		b.out.Assure(g, render.Assurance{EnforcedAt: "ztunnel and waypoint", Holds: render.Advisory, Why: "a pod outside of ztunnel is not held by it, and neither is UDP"})
 	}
@@ -160,7 +178,7 @@ func (b *builder) emitEntry(name string, entry *networking.ServiceEntry, covers 
 // ambientGroups returns the names by entry: exact names that the same sources may reach on the same ports share entries, wildcards have one
 // each. A name's address is that of the most specific entry that has it, whatever the port, so that an entry also has the ports of the
 // wildcards above it. Classes whose sources can't be said are skipped.
-func (b *builder) ambientGroups() [][]ambientName {
+func (b *builder) ambientGroups() []ambientGroup {
 	var trees []nameTree
 	names := map[string]*ambientName{}
 	var order []string
@@ -197,9 +215,31 @@ func (b *builder) ambientGroups() [][]ambientName {
 		}
 		groups[key] = append(groups[key], *n)
 	}
-	var out [][]ambientName
+	var out []ambientGroup
 	for _, key := range keys {
-		out = append(out, chunk(groups[key], maxEntryHosts)...)
+		if first := groups[key][0]; first.pattern.String() == key {
+			out = append(out, ambientGroup{b.out.Name("egress-name", key), groups[key]})
+			continue
+		}
+		for i, batch := range deal(groups[key], namesAnEntry, func(n ambientName) string { return n.pattern.String() }) {
+			if len(batch) > 0 {
+				out = append(out, ambientGroup{b.out.Name("egress-names", key, strconv.Itoa(i)), batch})
+			}
+		}
+	}
+	return out
+}
+
+// An ambientGroup is names that share an entry, and its name.
+type ambientGroup struct {
+	name  string
+	names []ambientName
+}
+
+// patterns returns the names of the group.
+func (g ambientGroup) patterns() (out []match.Pattern) {
+	for _, n := range g.names {
+		out = append(out, n.pattern)
 	}
 	return out
 }
@@ -209,7 +249,7 @@ func (b *builder) sayAmbient(c *nameClass) bool {
 	if c.nobody() {
 		return true
 	}
-	if _, _, why := b.ambientSources(c); why != "" {
+	if _, _, why := b.principals(c.who); why != "" {
 		for _, g := range c.Grants {
 			b.out.Skip(g, render.SourceAccountGlob, why)
 		}
@@ -221,32 +261,30 @@ func (b *builder) sayAmbient(c *nameClass) bool {
 	return true
 }
 
-// key is what exact names of one entry have in common. A wildcard has nothing in common with others.
+// key is what exact names of one entry have in common. A wildcard has nothing in common with others, and neither has a name that TLS is originated
+// to, which a DestinationRule of its own says.
 func (n *ambientName) key() string {
+	var parts []string
+	for _, p := range n.ports {
+		parts = append(parts, p.class.name)
+		if p.class.OriginateTLS != nil {
+			return n.pattern.String()
+		}
+	}
 	if n.pattern.Kind() != match.Exact {
 		return n.pattern.String()
-	}
-	parts := []string{""}
-	for _, p := range n.ports {
-		parts = append(parts, p.class.Protocol.String(), strconv.Itoa(int(p.class.Port)), p.class.name)
-		if p.class.OriginateTLS != nil {
-			parts = append(parts, n.pattern.String()) // its DestinationRule names it
-		}
 	}
 	return strings.Join(parts, "\x00")
 }
 
 // emitAmbientEntry writes the entry of names that the same sources may reach on the same ports, and its policy.
-func (b *builder) emitAmbientEntry(group []ambientName) {
-	first := group[0]
-	name := b.out.Name("egress-name", first.pattern.String())
+func (b *builder) emitAmbientEntry(group ambientGroup) {
+	first, name := group.names[0], group.name
 	entry := &networking.ServiceEntry{Resolution: networking.ServiceEntry_DNS}
 	if first.pattern.Kind() != match.Exact {
 		entry.Resolution = networking.ServiceEntry_DYNAMIC_DNS
 	}
-	for _, n := range group {
-		entry.Hosts = append(entry.Hosts, n.pattern.String())
-	}
+	entry.Hosts = patternTexts(group.patterns())
 	var rules []*security.Rule
 	var covers []*render.Grant
 	origins := &networking.DestinationRule{Host: first.pattern.String(), ExportTo: []string{"."}, TrafficPolicy: &networking.TrafficPolicy{}}
@@ -269,52 +307,38 @@ func (b *builder) emitAmbientEntry(group []ambientName) {
 			})
 		}
 		entry.Ports = append(entry.Ports, port)
-		rules = append(rules, b.ambientRule(first.pattern, p))
+		rules = append(rules, b.ambientRule(group.patterns(), p))
 	}
 	slices.SortFunc(entry.Ports, func(a, b *networking.ServicePort) int { return cmp.Compare(a.Number, b.Number) })
 	covers = unique(covers)
 	b.emitEntry(name, entry, covers)
-	b.out.Emit(render.Object{
-		APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Waypoint.Namespace, Name: name,
-		Spec: &security.AuthorizationPolicy{
-			TargetRefs: []*selector.PolicyTargetReference{{Group: "networking.istio.io", Kind: "ServiceEntry", Name: name}},
-			Action:     security.AuthorizationPolicy_ALLOW, Rules: rules,
-		},
-	}, render.Same, covers...)
+	b.emitAmbientPolicy(name, rules, covers, name)
 	if len(origins.TrafficPolicy.PortLevelSettings) > 0 {
 		b.out.Emit(render.Object{APIVersion: networkingV1, Kind: "DestinationRule", Namespace: b.profile.Waypoint.Namespace, Name: name, Spec: origins}, render.Same, covers...)
 	}
 }
 
-// ambientSources returns the principals of a class and those left out, or why they can't be said.
-func (b *builder) ambientSources(c *nameClass) (principals, except []string, why string) {
-	principals, unsaid := b.certs.principals(spellOut(c.who.any, b.cluster.namespaces))
-	except, unsaidExcept := b.certs.principals(c.who.except)
-	switch {
-	case unsaid != nil:
-		return nil, nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", unsaid)
-	case unsaidExcept != nil:
-		return nil, nil, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and what is excluded, %s, is not", unsaidExcept)
-	case len(principals) == 0:
-		return nil, nil, "no namespace is known that it selects" // and no principals would be everybody
+// emitAmbientPolicy writes who may reach what entries stand for.
+func (b *builder) emitAmbientPolicy(name string, rules []*security.Rule, covers []*render.Grant, entries ...string) {
+	policy := &security.AuthorizationPolicy{Action: security.AuthorizationPolicy_ALLOW, Rules: rules}
+	for _, entry := range entries {
+		policy.TargetRefs = append(policy.TargetRefs, &selector.PolicyTargetReference{Group: "networking.istio.io", Kind: "ServiceEntry", Name: entry})
 	}
-	return principals, except, ""
+	b.out.Emit(render.Object{
+		APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Waypoint.Namespace, Name: name, Spec: policy,
+	}, render.Same, covers...)
 }
 
-// ambientRule returns who may reach a name on a port. A wildcard is pinned to its names: its address says no more than that it is one of
-// them. An exact name is what its address stands for; of TLS it only has to be TLS, by any SNI.
-func (b *builder) ambientRule(name match.Pattern, p ambientPort) *security.Rule {
-	principals, except, _ := b.ambientSources(p.class) // can be said: ambientGroups has asked
+// ambientRule returns who may reach names on a port. They are pinned: the address of a wildcard says no more than that it is one of its names, and the
+// front end that has the address of a name may have other names, too.
+func (b *builder) ambientRule(names []match.Pattern, p ambientPort) *security.Rule {
+	principals, except, _ := b.principals(p.class.who) // can be said: ambientGroups has asked
 	to := &security.Operation{Ports: []string{strconv.Itoa(int(p.class.Port))}}
 	var when *security.Condition
-	below := patternTexts(p.carve)
-	switch exact := name.Kind() == match.Exact; {
-	case p.class.Protocol == policy.TLS && exact:
-		when = &security.Condition{Key: "connection.sni", Values: []string{"*"}}
-	case p.class.Protocol == policy.TLS:
-		when = &security.Condition{Key: "connection.sni", Values: []string{name.String()}, NotValues: below}
-	case !exact:
-		to.Hosts, to.NotHosts = []string{name.String()}, withPort(below, p.class.Port)
+	if hosts, below := patternTexts(names), patternTexts(p.carve); p.class.Protocol == policy.TLS {
+		when = &security.Condition{Key: "connection.sni", Values: hosts, NotValues: below}
+	} else {
+		to.Hosts, to.NotHosts = withPort(hosts, p.class.Port), withPort(below, p.class.Port)
 	}
 	return b.certs.rule(principals, except, []*security.Rule_To{{Operation: to}}, when)
 }

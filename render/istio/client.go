@@ -54,7 +54,7 @@ func (b *builder) emitClients() {
 		groups[n.to.String()] = append(groups[n.to.String()], n)
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		for i, batch := range deal(groups[key], func(n *steered) string { return n.name.String() }) {
+		for i, batch := range deal(groups[key], namesABatch, func(n *steered) string { return n.name.String() }) {
 			if len(batch) > 0 {
 				b.emitClient(key, i, batch, !b.inside() || len(groups[key]) <= maxListed)
 			}
@@ -111,11 +111,11 @@ func (b *builder) steer() []*steered {
 	return out
 }
 
-// deal deals items into batches by the hash of their keys, so that a new one moves no other. The number of batches is a power of two for the
+// deal deals items into batches of about size by the hash of their keys, so that a new one moves no other. The number of batches is a power of two for the
 // same reason. Batches may be empty.
-func deal[T any](items []T, key func(T) string) [][]T {
+func deal[T any](items []T, size int, key func(T) string) [][]T {
 	n := 1
-	for n*namesABatch < len(items) {
+	for n*size < len(items) {
 		n *= 2
 	}
 	out := make([][]T, n)

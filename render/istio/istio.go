@@ -107,8 +107,15 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 var serverFirst = [...]uint16{25, 53, 3306, 27017}
 
 func (r *Renderer) refineAddresses(g *render.Grant) (f render.Fidelity, lost render.Feature, why string) {
-	if n := len(g.To.Addresses.Prefixes()); n > maxPrefixes {
-		return 0, render.TCPByAddress, fmt.Sprintf("%d networks, and each would be a filter chain of every sidecar; the limit is %d", n, maxPrefixes)
+	limit, what := maxPrefixes, "each would be a filter chain of every sidecar"
+	if r.ambient() {
+		limit, what = maxAmbientPrefixes, "each would be an entry"
+	}
+	if n := len(g.To.Addresses.Prefixes()); n > limit {
+		return 0, render.TCPByAddress, fmt.Sprintf("%d networks, and %s; the limit is %d", n, what, limit)
+	}
+	if r.ambient() {
+		return refineAmbient(g)
 	}
 	for _, a := range g.Source.Accounts {
 		if a.ServiceAccount != "" {
@@ -136,7 +143,7 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 		}
 	}
 	if r.ambient() {
-		return b.buildAmbient(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP))
+		return b.buildAmbient(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
 	}
 	return b.build(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
 }

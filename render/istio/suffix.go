@@ -66,7 +66,7 @@ func (b *builder) outerNames() (out []*outerName) {
 
 // emitOuterNames writes what leads from each server name to its name.
 func (b *builder) emitOuterNames() {
-	for i, batch := range deal(b.outerNames(), func(o *outerName) string { return o.host }) {
+	for i, batch := range deal(b.outerNames(), namesABatch, func(o *outerName) string { return o.host }) {
 		gateway := &networking.Gateway{Selector: b.profile.Gateway.PodLabels}
 		var grants []*render.Grant
 		at := b.out.Name("egress-gateway", "names", strconv.Itoa(i))
@@ -106,7 +106,7 @@ func (b *builder) emitOuterName(o *outerName, gateway string) {
 
 // emitOuterSubsets says by which server name sidecars ask the gateway for which name.
 func (b *builder) emitOuterSubsets() {
-	for i, batch := range deal(b.outerNames(), func(o *outerName) string { return o.host }) {
+	for i, batch := range deal(b.outerNames(), namesABatch, func(o *outerName) string { return o.host }) {
 		rule := &networking.DestinationRule{Host: b.profile.host()}
 		for _, o := range batch {
 			rule.Subsets = append(rule.Subsets, subset(o.label, o.host))
