@@ -133,12 +133,6 @@ var atWaypoint = render.Assurance{EnforcedAt: "waypoint", Holds: render.WithPack
 func (b *builder) emitWaypoint() {
 	w := b.profile.Waypoint
 	everything := slices.Clone(b.baseline)
-	for _, c := range slices.Concat(b.tls, b.http) {
-		if c.nobody() {
-			everything = append(everything, c.Grants...) // of sources without a pod
-		}
-	}
-	everything = unique(everything)
 	for _, g := range b.baseline {
 		b.out.Assure(g, render.Assurance{EnforcedAt: "ztunnel and waypoint", Holds: render.Advisory, Why: "a pod outside of ztunnel is not held by it, and neither is UDP"})
 	}
