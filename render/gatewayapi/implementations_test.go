@@ -18,6 +18,7 @@ import (
 	"github.com/egresskit/egress/internal/reference"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/gatewayapi"
 )
@@ -273,27 +274,47 @@ func TestDocumented(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got bytes.Buffer
-			for _, l := range result.Losses {
-				fmt.Fprintf(&got, "# %s: %s %s\n", l.Fidelity, l.Grant.ID, l.Feature)
-			}
-			if err := render.WriteYAML(&got, result.Objects); err != nil {
-				t.Fatal(err)
-			}
-			golden := "testdata/documented-" + name + ".yaml"
-			if *update {
-				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Errorf("run with -update if this is meant (-want +got):\n%s", diff)
-			}
+			compareGolden(t, "testdata/documented-"+name+".yaml", result)
 		})
+	}
+}
+
+// compareGolden compares losses and objects with a file.
+func compareGolden(t *testing.T, golden string, result *render.Result) {
+	t.Helper()
+	var got bytes.Buffer
+	for _, l := range result.Losses {
+		fmt.Fprintf(&got, "# %s: %s %s\n", l.Fidelity, l.Grant.ID, l.Feature)
+	}
+	if err := render.WriteYAML(&got, result.Objects); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s: run with -update if this is meant (-want +got):\n%s", golden, diff)
+	}
+}
+
+// TestIstioExamples compares the objects for the two examples that Istio documents, HTTP and HTTPS egress, with what a person has read.
+func TestIstioExamples(t *testing.T) {
+	for _, name := range []string{"http-egress", "https-egress"} {
+		policies, err := v1alpha1.Load(v1alpha1.Path("testdata/" + name + ".policy.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := render.Render(plan(t, policies), render.Stack{renderer(t)}, render.Strict())
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareGolden(t, "testdata/"+name+".yaml", result)
 	}
 }
 
