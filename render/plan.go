@@ -1,6 +1,8 @@
 package render
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"iter"
 	"slices"
 	"strings"
@@ -100,7 +102,7 @@ func (b *planner) rule(r *policy.EffectiveRule) {
 		}
 	}
 	grant := func(kind GrantKind, text string) *Grant {
-		g := &Grant{ID: GrantID(string(r.ID) + "#" + text), Kind: kind, Rule: r.ID, Source: b.source(selector), Reason: r.Reason, Owner: r.Owner, At: r.At}
+		g := &Grant{ID: GrantID(string(r.ID) + "#" + brief(text)), Kind: kind, Rule: r.ID, Source: b.source(selector), Reason: r.Reason, Owner: r.Owner, At: r.At}
 		b.plan.grants = append(b.plan.grants, g)
 		return g
 	}
@@ -148,4 +150,16 @@ func (p *Plan) of(kind GrantKind) iter.Seq[*Grant] {
 			}
 		}
 	}
+}
+
+// maxBrief is how much of a destination stands in an ID: all of it, unless it lists more addresses or ports than a person reads.
+const maxBrief = 200
+
+// brief shortens the text of a destination, for IDs are compared and hashed for each address: the beginning, and a hash of the whole.
+func brief(text string) string {
+	if len(text) <= maxBrief {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return strings.ToValidUTF8(text[:maxBrief], "") + "... " + hex.EncodeToString(sum[:])
 }

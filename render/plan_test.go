@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -201,5 +202,30 @@ func TestClasses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestLongDestinations: what a rule lists is as long as it likes, and IDs are not; two that begin alike are told apart.
+func TestLongDestinations(t *testing.T) {
+	var prefixes []netip.Prefix
+	for i := range 1000 {
+		prefixes = append(prefixes, netip.PrefixFrom(netip.AddrFrom4([4]byte{11, 0, byte(i >> 7), byte(i << 1)}), 32))
+	}
+	e, err := policy.Compile([]*policy.Policy{{Name: "p", Cluster: policy.Section{Allow: []policy.Rule{
+		{Name: "one", To: policy.Addresses(match.NewPrefixes(prefixes, nil)).TCP(443)},
+	}, Deny: policy.Rules(policy.Addresses(match.NewPrefixes(prefixes[:999], nil)))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[GrantID]bool{}
+	for g := range NewPlan(e, "").Grants() {
+		if len(g.ID) > 400 || seen[g.ID] {
+			t.Errorf("ID of %d bytes: %.100s", len(g.ID), g.ID)
+		}
+		seen[g.ID] = true
+	}
+	a, b := strings.Repeat("x", maxBrief)+"a", strings.Repeat("x", maxBrief)+"b"
+	if brief(a) == brief(b) || brief(a) != brief(a) || brief(a[:maxBrief]) != a[:maxBrief] {
+		t.Error("brief does not tell what begins alike apart, or changes what is short")
 	}
 }
