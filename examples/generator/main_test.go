@@ -72,6 +72,26 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestPods: Calico's selectors mean what Kubernetes' do, for a missing label too.
+func TestPods(t *testing.T) {
+	for _, r := range []identity.LabelRequirement{
+		{Key: "app", Operator: "In", Values: []string{"api", "web"}},
+		{Key: "app", Operator: "NotIn", Values: []string{"api", "web"}},
+		{Key: "app", Operator: "Exists"},
+		{Key: "app", Operator: "DoesNotExist"},
+	} {
+		p := identity.PodSelector{Namespace: "shop", Labels: []identity.LabelRequirement{r}}
+		for _, w := range []identity.Workload{
+			{Namespace: "shop"}, {Namespace: "shop", Labels: map[string]string{"app": "web"}}, {Namespace: "shop", Labels: map[string]string{"app": "db"}},
+			{Namespace: "news", Labels: map[string]string{"app": "web"}}, {Namespace: "news"},
+		} {
+			if got, want := selects(pods(p), w), p.Matches(w.Namespace, w.Labels); got != want {
+				t.Errorf("%s selects %v: %v, want %v", pods(p), w, got, want)
+			}
+		}
+	}
+}
+
 // calico reads objects as Calico documents them, from their JSON: it shares nothing with the renderer.
 type calico struct{}
 
