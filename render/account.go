@@ -14,6 +14,9 @@ import (
 func (r *rendering) account(i int) error {
 	l := &r.layers[i]
 	l.said = map[GrantID]*Grant{}
+	for _, g := range l.passed {
+		l.said[g.ID] = g
+	}
 	for _, e := range l.out.emitted {
 		for _, g := range e.covers {
 			l.said[g.ID] = g

@@ -48,9 +48,11 @@ const (
 
 	// What a target is, rather than what it can say. PacketFilter: it judges packets outside the pods, where no pod gets round it; what it
 	// holds, holds for the other layers of a stack. NamesApart: what it lets pass by name goes by way of an enforcement point in the
-	// cluster, and what it lets pass by address does not; so that in a stack neither is judged where the other passes.
+	// cluster, and what it lets pass by address does not; so that in a stack neither is judged where the other passes. TCPAlone: of packets it
+	// looks at those of TCP, and lets the others pass, so that UDP and SCTP by address are for the other layers of a stack to say.
 	PacketFilter Feature = "packet-filter"
 	NamesApart   Feature = "names-apart"
+	TCPAlone     Feature = "tcp-alone"
 )
 
 // MaxListedPorts is how many ports a target without [PortRanges] is asked to list: for names in all per protocol, for addresses per grant.

@@ -69,6 +69,9 @@ func byName(p policy.Protocol) Feature {
 
 // fidelity returns how well a target says an allow, and for anything but Same why not.
 func (l *layer) fidelity(p *Plan, g *Grant, ranged bool) (Fidelity, missing) {
+	if l.overlooks(g) {
+		return Wider, missing{byAddress(g.To.Protocol), "it lets all of " + g.To.Protocol.String() + " pass"}
+	}
 	if calls := callFeatures(&g.To); len(g.To.Hosts) == 0 && len(calls) > 0 {
 		return 0, missing{calls[0], "methods and paths are told apart by name alone"}
 	}
@@ -94,6 +97,11 @@ func (l *layer) fidelity(p *Plan, g *Grant, ranged bool) (Fidelity, missing) {
 		lower(refined, missing{lost, why})
 	}
 	return f, worst
+}
+
+// overlooks reports whether what an allow lets pass passes by the target unseen, whoever sends it.
+func (l *layer) overlooks(g *Grant) bool {
+	return l.features[TCPAlone] == Same && len(g.To.Hosts) == 0 && g.To.Protocol.Transport() != policy.TCP && l.features[byAddress(g.To.Protocol)] == 0
 }
 
 // ranged returns the allows that take port ranges. By name, ports are listed for all names of a protocol together: the allows with the

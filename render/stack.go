@@ -75,7 +75,8 @@ type layer struct {
 	features Features
 	plan     *Plan
 	out      *Emitter
-	said     map[GrantID]*Grant // emitted, as the layer was given them
+	said     map[GrantID]*Grant // emitted, as the layer was given them, or overlooked
+	passed   []*Grant           // overlooked: to admit, and not for the renderer to see
 }
 
 func (r *rendering) stack(stack Stack) error {
@@ -401,6 +402,10 @@ func (r *rendering) renderLayer(i int) error {
 	for _, g := range r.kept.grants {
 		if g.Kind == AllowGrant && !r.exact[g.ID].has(i) {
 			g = admit(g)
+			if l.overlooks(g) {
+				l.passed = append(l.passed, g)
+				continue
+			}
 		}
 		grants = append(grants, g)
 	}

@@ -20,12 +20,19 @@ import (
 func everyFeature() Features {
 	f := Features{}
 	for _, feature := range []Feature{
-		HostExact, HostSubdomains, HostGlob, TLSByName, HTTPByName, TCPByName, UDPByName, TLSByAddress, HTTPByAddress, TCPByAddress, UDPByAddress,
+		HostExact, HostSubdomains, HostGlob, TLSByName, HTTPByName, TCPByName, UDPByName, TLSByAddress, HTTPByAddress, TCPByAddress, UDPByAddress, SCTPByAddress,
 		PortRanges, HTTPMethods, HTTPPaths, OriginateSimpleTLS, OriginateMutualTLS, SourceEveryone, SourceAccounts, SourceAccountGlob, SourcePods,
 		DenyNameOnAddress, DenyAddressOnName, Baseline,
 	} {
 		f[feature] = Same
 	}
+	return f
+}
+
+// tcpAlone are the features of a target that sees TCP alone.
+func tcpAlone(lost ...Feature) Features {
+	f := without(append(lost, UDPByAddress, SCTPByAddress)...)
+	f[TCPAlone] = Same
 	return f
 }
 
@@ -239,6 +246,13 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "each exact and wider, ports that may be wider", features: []Features{wider(TCPByAddress), wider(PortRanges)}, rules: []string{"allow shop TLS 203.0.113.7 1-100", "allow shop TCP 203.0.113.7 5432"},
 			losses: "p/r2 a tcp-by-address narrower"},
 		{name: "each exact and wider, a port shared over UDP", features: []Features{wider(UDPByAddress), wider(TLSByAddress)}, rules: []string{"allow shop TLS 203.0.113.7 443", "allow shop UDP 203.0.113.7 443"}},
+		{name: "UDP and SCTP overlooked, from sources that cannot be said", features: []Features{tcpAlone(SourcePods, PortRanges), everyFeature()}, rules: []string{
+			"allow shop?app=x UDP 203.0.113.7 1-100", "allow shop?app=x SCTP 203.0.113.7 443"}},
+		{name: "UDP overlooked by every layer", features: []Features{tcpAlone(), tcpAlone()}, rules: []string{"allow shop UDP 203.0.113.7 443"}, losses: "p/r1 a,b udp-by-address narrower"},
+		{name: "UDP overlooked and said nowhere", features: []Features{tcpAlone(), without(UDPByAddress)}, rules: []string{"allow shop UDP 203.0.113.7 443"}, losses: "p/r1 b udp-by-address narrower"},
+		{name: "UDP overlooked, said without the baseline", features: []Features{tcpAlone(), without(Baseline)}, rules: []string{"allow shop UDP 203.0.113.7 443"}, losses: "p/r1 a,b udp-by-address narrower"},
+		{name: "TCP is not overlooked", features: []Features{tcpAlone(TCPByAddress), everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443"}, losses: "p/r1 a tcp-by-address narrower"},
+		{name: "UDP by name is not overlooked", features: []Features{tcpAlone(UDPByName), everyFeature()}, rules: []string{"allow shop UDP foo.com 443"}, losses: "p/r1 a udp-by-name narrower"},
 		{name: "exact only without the baseline", features: []Features{without(Baseline), wider(TLSByName)}, rules: []string{"allow shop TLS foo.com 443"}, losses: "p/r1 a,b baseline narrower"},
 		{name: "deny said by another layer", features: []Features{everyFeature(), without(DenyNameOnAddress, SourcePods)}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny shop?app=x TLS evil.com", "deny shop?app=x any 203.0.113.7"}},
 		{name: "deny said by a layer that says the allow wider", features: []Features{wider(TCPByAddress), without(DenyNameOnAddress)}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS evil.com"},
@@ -364,9 +378,13 @@ func TestStacksAreSound(t *testing.T) {
 			if want.Reason == policy.InvalidRequest {
 				continue
 			}
-			got := true
+			got, seen := true, false
 			for _, f := range fakes {
 				got = got && f.passes(r)
+				seen = seen || f.features[Baseline] == Same && !f.overlooks(r)
+			}
+			if !seen {
+				continue // what no layer looks at, a target that sees TCP alone has to assume to be kept in
 			}
 			if got && !want.Allowed {
 				t.Fatalf("the stack lets pass what the engine denies (%v)\nplan:\n%s", want, describe(p))
@@ -392,13 +410,24 @@ func drawFeatures(t *rapid.T) Features {
 			delete(f, feature)
 		}
 	}
+	if rapid.IntRange(0, 3).Draw(t, string(TCPAlone)) == 0 {
+		f[TCPAlone] = Same
+		delete(f, UDPByName)
+		delete(f, UDPByAddress)
+		delete(f, SCTPByAddress)
+	}
 	return f
+}
+
+// overlooks reports whether the target does not see requests of such a protocol, but for what it says of them all the same.
+func (f *fake) overlooks(r policy.Request) bool {
+	return f.features[TCPAlone] == Same && r.Protocol.Transport() != policy.TCP
 }
 
 // passes judges a request by the plan that the target was given: exactly by its classes, and for what it only has to admit as widely as can be, by
 // transport and port alone.
 func (f *fake) passes(r policy.Request) bool {
-	if f.features[Baseline] != Same || judged(f.plan, r) {
+	if f.features[Baseline] != Same || f.overlooks(r) || judged(f.plan, r) {
 		return true
 	}
 	for g := range f.plan.of(AllowGrant) {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,9 @@ var rows = []struct {
 	{render.Baseline, "everything else denied"},
 }
 
+// overlooked are what targets that see TCP alone let pass, for another layer to say.
+var overlooked = []render.Feature{render.UDPByAddress, render.SCTPByAddress}
+
 // TestReadmeTable: what the README says of targets is what their renderers declare.
 func TestReadmeTable(t *testing.T) {
 	data, err := os.ReadFile(readme)
@@ -84,10 +88,10 @@ func featureTable(t *testing.T) string {
 		fmt.Fprintf(&b, "| %s |", row.says)
 		for _, r := range stack {
 			cell := "loss"
-			switch r.Features()[row.feature] {
-			case render.Same:
+			switch features := r.Features(); {
+			case features[row.feature] == render.Same:
 				cell = "same"
-			case render.Wider:
+			case features[row.feature] == render.Wider, features[render.TCPAlone] == render.Same && slices.Contains(overlooked, row.feature):
 				cell = "in a stack"
 			}
 			fmt.Fprintf(&b, " %s |", cell)

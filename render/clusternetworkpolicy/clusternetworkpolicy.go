@@ -169,7 +169,8 @@ func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
 		out.Assume("inventory", fmt.Sprintf("these sources are still as in the inventory, and who may create or label pods is restricted: %v", s.Vague))
 	}
 	if slices.ContainsFunc(s.Allows, func(w packets.Way) bool { return !w.Host.IsZero() }) {
-		out.Assume("learned", "the network plugin learns the addresses of names from the answers of the cluster's DNS, which are true, whatever rule lets DNS pass")
+		out.Assume("learned", "the network plugin learns the addresses of names from the answers of the cluster's DNS, which are true, whatever rule lets DNS pass; Cilium learns them "+
+			"only where the rule with the names is the one that lets DNS pass, which then lets no other name be asked for: there, use the target cilium")
 		if r.profile.TrustLearnedAddresses {
 			out.Assume("shared", "the addresses of the names that are allowed serve no other names, and pods speak there what the rules say")
 		}

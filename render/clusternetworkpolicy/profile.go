@@ -33,7 +33,8 @@ type Profile struct {
 	// Priority is that of what is decided first; the five from there on are the target's, and no other policy's of the tier.
 	Priority int32 `json:"priority"`
 
-	// DomainNames tells that the cluster has the experimental channel of the API, and an implementation that learns the addresses of names.
+	// DomainNames tells that the cluster has the experimental channel of the API, and an implementation that learns the addresses of names from
+	// the answers of DNS whatever rule lets DNS pass. Cilium does not: see the assumption "learned".
 	DomainNames bool `json:"domainNames,omitempty"`
 
 	// TrustLearnedAddresses tells that the addresses of the names that policies allow serve no other names, and that pods speak there what the rules

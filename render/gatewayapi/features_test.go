@@ -18,7 +18,7 @@ import (
 // TestFeatures: what each implementation says with the CRDs of each release and channel. Routes of TCP are served as v1 from release 1.6 on, and of the
 // channels only the experimental one has backends outside the cluster.
 func TestFeatures(t *testing.T) {
-	names := []render.Feature{render.HostExact, render.HTTPByName, render.SourceEveryone}
+	names := []render.Feature{render.HostExact, render.HTTPByName, render.SourceEveryone, render.TCPAlone}
 	mesh := slices.Concat(names, []render.Feature{render.OriginateSimpleTLS, render.OriginateMutualTLS, render.SourceAccounts, render.SourceAccountGlob, render.Baseline, render.NamesApart})
 	tls := render.TLSByName
 	for _, c := range []struct {

@@ -31,6 +31,7 @@ func (r *Renderer) Features() render.Features {
 		render.TLSByName:      render.Same,
 		render.HTTPByName:     render.Same,
 		render.SourceEveryone: render.Same,
+		render.TCPAlone:       render.Same,
 	}
 	switch r.profile.Implementation {
 	case Portable:

@@ -71,6 +71,7 @@ func ambientFeatures() render.Features {
 		render.SourceAccountGlob:  render.Same,
 		render.Baseline:           render.Same,
 		render.NamesApart:         render.Same,
+		render.TCPAlone:           render.Same,
 	}
 }
 

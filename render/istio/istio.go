@@ -55,6 +55,7 @@ func (r *Renderer) Features() render.Features {
 		render.SourceAccountGlob:  render.Same,
 		render.Baseline:           render.Same,
 		render.NamesApart:         render.Same,
+		render.TCPAlone:           render.Same,
 	}
 }
 
