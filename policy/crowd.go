@@ -6,10 +6,18 @@ import (
 	"strings"
 )
 
-// A crowd holds the clauses of an entry that has too many to look at one by one.
+// A crowd holds the clauses of a spot that has too many to look at one by one: by scope, and those of one scope, when they are still too
+// many, by port and path.
 type crowd struct {
-	ports *wide
-	calls *calls
+	byScope steps // the index of the part for the greatest scope up to a number
+	parts   []part
+}
+
+// A part is the clauses for one scope.
+type part struct {
+	scope int32
+	few   []clause // nil when they are in many
+	many  *dense
 }
 
 // manyClauses is the number of clauses and paths from which on looking at each is slower than looking up the port and the path.
@@ -18,15 +26,63 @@ const manyClauses = 8
 // crowded reports whether clauses are too many to look at one by one.
 func crowded(clauses []clause) bool {
 	n := len(clauses)
-	for _, c := range clauses {
-		if c.call != nil {
-			n += len(c.call.Paths)
+	for i := 0; i < len(clauses) && n <= manyClauses; i++ {
+		if c := clauses[i].call; c != nil {
+			n += len(c.Paths)
 		}
 	}
 	return n > manyClauses
 }
 
 func newCrowd(clauses []clause) *crowd {
+	clauses = slices.Clone(clauses)
+	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.scope, b.scope) })
+	c := &crowd{}
+	var points []point
+	for len(clauses) > 0 {
+		n, scope := 1, clauses[0].scope
+		for n < len(clauses) && clauses[n].scope == scope {
+			n++
+		}
+		p := part{scope: scope}
+		if crowded(clauses[:n]) {
+			p.many = newDense(clauses[:n])
+		} else {
+			p.few = clauses[:n]
+		}
+		points = append(points, point{uint32(scope), int32(len(c.parts))})
+		c.parts = append(c.parts, p)
+		clauses = clauses[n:]
+	}
+	c.byScope = newSteps(points)
+	return c
+}
+
+// judge adds to v what is said about a for a scope.
+func (c *crowd) judge(v verdict, a *Access, scope int32) verdict {
+	i := c.byScope.at(uint32(scope))
+	if i == none || c.parts[i].scope != scope {
+		return v
+	}
+	p := &c.parts[i]
+	if p.many != nil {
+		return p.many.judge(v, a)
+	}
+	for j := range p.few {
+		if c := &p.few[j]; c.takes(a) {
+			v.add(c.rule, c.deny)
+		}
+	}
+	return v
+}
+
+// A dense holds clauses by port and path.
+type dense struct {
+	ports *wide
+	calls *calls
+}
+
+func newDense(clauses []clause) *dense {
 	var plain, called []clause
 	for _, c := range clauses {
 		if c.call == nil {
@@ -35,10 +91,10 @@ func newCrowd(clauses []clause) *crowd {
 			called = append(called, c)
 		}
 	}
-	return &crowd{newWide(plain), newCalls(called)}
+	return &dense{newWide(plain), newCalls(called)}
 }
 
-func (c *crowd) judge(v verdict, a *Access) verdict { return c.calls.judge(v.merge(c.ports.at(a)), a) }
+func (d *dense) judge(v verdict, a *Access) verdict { return d.calls.judge(v.merge(d.ports.at(a)), a) }
 
 // A wide holds clauses that judge no calls, by protocol and port.
 type wide struct {

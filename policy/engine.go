@@ -10,15 +10,16 @@ import (
 
 // An Engine decides requests. It is immutable and safe for concurrent use. A nil or zero *Engine denies everything.
 //
-// It looks a request's host and address up once, among everything that the rules name, and then asks a table for each of the few
-// selectors that select the source. So the cost of a decision depends neither on the number of rules nor on that of sources, and rules
-// that sources share are held once.
+// It looks a request's host and address up once, among everything that the rules name, and finds with them what the rules say there, and for
+// whom. So the cost of a decision depends neither on the number of rules nor on that of sources, and rules that sources share are held
+// once.
 type Engine struct {
 	rules   []*EffectiveRule       // in force, sorted by ID
 	expired []*EffectiveRule       // allows and denies that are not, sorted by ID; only explanations read them
 	trust   *identity.TrustDomains // nil: any
 	ids     []RuleID               // of rules
 	places  places
+	table   table
 	groups  groups
 }
 
@@ -78,11 +79,16 @@ func (e *Engine) For(w identity.Workload) View {
 	if e == nil || e.groups.index == nil || !e.speaksFor(&w) {
 		return View{}
 	}
-	v := View{engine: e}
+	v := View{engine: e, few: [4]int32{none, none, none, none}}
 	var buf [16]int
-	ids := e.groups.index.Matching(w, buf[:0])
-	if v.n = copy(v.few[:], ids); v.n < len(ids) {
-		v.more = slices.Clone(ids[v.n:])
+	for i, id := range e.groups.index.Matching(w, buf[:0]) {
+		if i < len(v.few) {
+			v.few[i] = int32(id)
+		} else {
+			v.more = append(v.more, int32(id))
+		}
+		g := &e.groups.all[id]
+		v.globs, v.bounded = v.globs || g.globs, v.bounded || len(g.boundaries) > 0
 	}
 	return v
 }
@@ -95,14 +101,18 @@ func (e *Engine) speaksFor(w *identity.Workload) bool {
 // A View decides for one workload, by the engine that it comes from. The zero View denies. Views hold no rules of their own: workloads
 // selected alike share everything.
 type View struct {
-	engine *Engine
-	n      int
-	few    [4]int // the groups that select the workload, n of them
-	more   []int  // and the others
+	engine  *Engine
+	few     [4]int32 // the first groups that select the workload, ascending; none in what is left over
+	more    []int32  // and the others
+	globs   bool     // some of their rules are about globs
+	bounded bool     // some of their rules are boundaries
 }
 
 // Decide answers one access. It takes no lock and does not allocate.
-func (v View) Decide(a Access) Decision {
+func (v View) Decide(a Access) Decision { return v.decide(&a) }
+
+// decide is Decide without copies.
+func (v *View) decide(a *Access) Decision {
 	if !a.valid() {
 		return Decision{Reason: InvalidRequest}
 	}
@@ -110,51 +120,100 @@ func (v View) Decide(a Access) Decision {
 	if e == nil {
 		return Decision{Reason: NoRule}
 	}
-	host, addr := e.places.host(a.Host), int32(none)
+	said, host, addr := noVerdict, int32(none), int32(none)
+	if !a.Host.IsZero() {
+		host = e.places.host(a.Host)
+		said = e.table.judge(said, a, v, host)
+		if v.globs {
+			said = v.judgeGlobs(said, a)
+		}
+	}
 	if a.Address.IsValid() {
 		addr = e.places.addr(a.Address)
-	}
-	least, bounded := noVerdict, false
-	for i := range v.len() {
-		g := v.group(i)
-		least = g.table.judge(least, &a, host, addr)
-		bounded = bounded || len(g.boundaries) > 0
+		said = e.table.judge(said, a, v, addr)
 	}
 	switch {
-	case least.deny != noRule:
-		return Decision{Reason: Denied, Rule: e.ids[least.deny]}
-	case least.allow == noRule:
+	case said.deny != noRule:
+		return Decision{Reason: Denied, Rule: e.ids[said.deny]}
+	case said.allow == noRule:
 		return Decision{Reason: NoRule}
 	}
-	if bounded {
-		if outside := v.outside(&a, host, addr); outside != noRule {
+	if v.bounded {
+		if outside := v.outside(a, host, addr); outside != noRule {
 			return Decision{Reason: OutsideBoundary, Rule: e.ids[outside]}
 		}
 	}
-	return Decision{Allowed: true, Reason: Allowed, Rule: e.ids[least.allow]}
+	return Decision{Allowed: true, Reason: Allowed, Rule: e.ids[said.allow]}
+}
+
+// judgeGlobs adds to said what is said about a at the globs that match its host.
+func (v *View) judgeGlobs(said verdict, a *Access) verdict {
+	for _, glob := range v.engine.places.globs.Matching(a.Host) {
+		said = v.engine.table.judge(said, a, v, glob)
+	}
+	return said
 }
 
 // outside returns the least boundary that does not contain a, and noRule when all do.
 func (v *View) outside(a *Access, host, addr int32) int32 {
 	least := int32(noRule)
 	for i := range v.len() {
-		g := v.group(i)
-		for j := range g.boundaries {
-			if b := &g.boundaries[j]; b.inside.judge(noVerdict, a, host, addr) == noVerdict {
-				least = min(least, b.rule)
+		for _, b := range v.engine.groups.all[v.group(i)].boundaries {
+			if b.rule < least && !v.inside(b.scope, a, host, addr) {
+				least = b.rule
 			}
 		}
 	}
 	return least
 }
 
-func (v *View) len() int { return v.n + len(v.more) }
-
-func (v *View) group(i int) *group {
-	if i < v.n {
-		return &v.engine.groups.all[v.few[i]]
+// inside reports whether a boundary, given by its scope, contains a.
+func (v *View) inside(scope int32, a *Access, host, addr int32) bool {
+	e := v.engine
+	if e.table.contains(a, scope, host) || e.table.contains(a, scope, addr) {
+		return true
 	}
-	return &v.engine.groups.all[v.more[i-v.n]]
+	if v.globs {
+		for _, glob := range e.places.globs.Matching(a.Host) {
+			if e.table.contains(a, scope, glob) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// has reports whether a scope is one of the view's groups. Most workloads have no more than two.
+func (v *View) has(scope int32) bool {
+	return scope == v.few[0] || scope == v.few[1] || v.hasOther(scope)
+}
+
+func (v *View) hasOther(scope int32) bool {
+	if scope == v.few[2] || scope == v.few[3] {
+		return true
+	}
+	_, ok := slices.BinarySearch(v.more, scope)
+	return ok
+}
+
+// len returns the number of the view's groups.
+func (v *View) len() int {
+	if len(v.more) > 0 {
+		return len(v.few) + len(v.more)
+	}
+	n := 0
+	for n < len(v.few) && v.few[n] != none {
+		n++
+	}
+	return n
+}
+
+// group returns the number of a group, which is less than len.
+func (v *View) group(i int) int32 {
+	if i < len(v.few) {
+		return v.few[i]
+	}
+	return v.more[i-len(v.few)]
 }
 
 // Decide is e.For(r.Source).Decide(r.Access).

@@ -10,11 +10,12 @@ import (
 	"github.com/egresskit/egress/match"
 )
 
-// Places are what rules name, numbered over all rules: patterns of hosts, but for globs, and prefixes of addresses. A request has at most
-// one place by host and one by address, the innermost ones, which are looked up once for all tables. Numbers are in preorder: what lies
-// inside place p has the numbers from p to last[p], so that the innermost place of a table is found by number alone.
+// Places are what rules name, numbered over all rules: patterns of hosts and prefixes of addresses. Exact and subdomains patterns lie one
+// inside the other, and so do prefixes: a request has at most one innermost place by host and one by address, and each place knows the
+// next one around it. Globs lie beside all others, and a host can be at any number of them.
 type places struct {
-	hosts *match.Index[int32]
+	hosts *match.Index[int32] // all but globs
+	globs *match.Index[int32]
 	v4    steps // of addresses that fit into a number: faster than the index
 	v6    *match.PrefixIndex[int32]
 }
@@ -39,120 +40,114 @@ func (ps *places) addr(a netip.Addr) int32 {
 	return none
 }
 
-// A surveyor numbers places.
+// A surveyor numbers places in the order in which rules name them: what rules next to each other name is kept next to each other.
 type surveyor struct {
-	hosts      []match.Pattern  // exact and subdomains
+	hosts      []match.Pattern  // by number; the zero Pattern for a prefix
 	ids        map[string]int32 // of hosts, by text
 	subdomains map[string]int32 // of hosts, by suffix
-	prefixes   map[netip.Prefix]struct{}
+	prefixes   map[netip.Prefix]int32
+
+	named []int32 // the places of all destinations of all rules, in order
+	count []int32 // how many of them each destination has
 }
 
-// newSurveyor returns a surveyor with room for a number of hosts.
-func newSurveyor(hosts int) *surveyor {
-	return &surveyor{hosts: make([]match.Pattern, 0, hosts), ids: make(map[string]int32, hosts), subdomains: map[string]int32{}, prefixes: map[netip.Prefix]struct{}{}}
+func newSurveyor(rules []*EffectiveRule) *surveyor {
+	hosts, to := 0, 0
+	for _, r := range rules {
+		to += len(r.To)
+		for i := range r.To {
+			hosts += len(r.To[i].Hosts)
+		}
+	}
+	s := &surveyor{hosts: make([]match.Pattern, 0, hosts), ids: make(map[string]int32, hosts), subdomains: map[string]int32{}, prefixes: map[netip.Prefix]int32{},
+		named: make([]int32, 0, hosts), count: make([]int32, 0, to)}
+	for _, r := range rules {
+		for i := range r.To {
+			s.add(&r.To[i])
+		}
+	}
+	return s
 }
 
-// addHost takes note of an exact or subdomains pattern and returns its index in hosts.
+func (s *surveyor) add(d *Destination) {
+	before := len(s.named)
+	for _, p := range d.Hosts {
+		s.named = append(s.named, s.addHost(p))
+	}
+	for _, p := range d.Addresses.Prefixes() {
+		s.named = append(s.named, s.addPrefix(p))
+	}
+	s.count = append(s.count, int32(len(s.named)-before))
+}
+
+// addHost returns the number of a pattern.
 func (s *surveyor) addHost(p match.Pattern) int32 {
-	id, seen := s.ids[p.String()]
+	n, seen := s.ids[p.String()]
 	if !seen {
-		id = int32(len(s.hosts))
-		s.ids[p.String()] = id
+		n = int32(len(s.hosts))
+		s.ids[p.String()] = n
 		s.hosts = append(s.hosts, p)
 		if p.Kind() == match.Subdomains {
-			s.subdomains[p.Suffix()] = id
+			s.subdomains[p.Suffix()] = n
 		}
 	}
-	return id
+	return n
 }
 
-// A survey is the numbering while tables are built.
-type survey struct {
-	places
-	number   []int32 // place of each of the surveyor's hosts
-	prefixes map[netip.Prefix]int32
-	last     []int32 // by place
-}
-
-func (s *surveyor) survey() (*survey, error) {
-	out := &survey{number: make([]int32, len(s.hosts)), prefixes: make(map[netip.Prefix]int32, len(s.prefixes))}
-	out.last = make([]int32, len(s.hosts)+len(s.prefixes))
-	s.numberHosts(out)
-	if err := s.numberPrefixes(out); err != nil {
-		return nil, err
+// addPrefix returns the number of a masked prefix.
+func (s *surveyor) addPrefix(p netip.Prefix) int32 {
+	n, seen := s.prefixes[p]
+	if !seen {
+		n = int32(len(s.hosts))
+		s.prefixes[p] = n
+		s.hosts = append(s.hosts, match.Pattern{})
 	}
-	var b match.Builder[int32]
-	for id, p := range s.hosts {
-		b.Add(p, out.number[id])
-	}
-	var err error
-	out.hosts, err = b.Build()
-	return out, err
+	return n
 }
 
-// numberHosts gives every pattern a number after that of the pattern around it. Only "*.foo.com" has others inside. Patterns next to each
-// other in the rules get numbers next to each other, which makes tables small to look into.
-func (s *surveyor) numberHosts(out *survey) {
-	around := make([]int32, len(s.hosts)) // the next pattern around, or none
-	size := make([]int32, len(s.hosts))   // of the pattern and all inside
-	var wide []int32                      // the patterns that can have others inside
-	for id, p := range s.hosts {
-		around[id] = s.around(p)
-		size[id]++
+// survey returns what finds places, and of each place the next one around it, or none.
+func (s *surveyor) survey() (ps places, outer []int32, err error) {
+	outer = make([]int32, len(s.hosts))
+	var hosts, globs match.Builder[int32]
+	for n, p := range s.hosts {
 		switch {
-		case p.Kind() == match.Subdomains:
-			wide = append(wide, int32(id))
-		case around[id] != none:
-			size[around[id]]++
+		case p.IsZero():
+		case p.Kind() == match.Glob:
+			globs.Add(p, int32(n))
+			outer[n] = none
+		default:
+			hosts.Add(p, int32(n))
+			outer[n] = s.around(p)
 		}
 	}
-	// Inner patterns have more labels than those around them, and add what is in them first.
-	slices.SortFunc(wide, func(a, b int32) int {
-		return cmp.Compare(strings.Count(s.hosts[b].String(), "."), strings.Count(s.hosts[a].String(), "."))
-	})
-	for _, id := range wide {
-		if around[id] != none {
-			size[around[id]] += size[id]
-		}
+	if ps.hosts, err = hosts.Build(); err != nil {
+		return ps, nil, err
 	}
-	outside := int32(0)
-	next := make([]int32, len(s.hosts)) // the number for what is found inside next; 0: the pattern has no number yet
-	var assign func(id int32)
-	assign = func(id int32) {
-		at := &outside
-		if a := around[id]; a != none {
-			if next[a] == 0 {
-				assign(a) // as deep as a name has labels
-			}
-			at = &next[a]
-		}
-		n := *at
-		*at += size[id]
-		out.number[id], out.last[n], next[id] = n, n+size[id]-1, n+1
+	if ps.globs, err = globs.Build(); err != nil {
+		return ps, nil, err
 	}
-	for id := range s.hosts {
-		if next[id] == 0 {
-			assign(int32(id))
-		}
-	}
+	return ps, outer, s.surveyPrefixes(&ps, outer)
 }
 
 // around returns the innermost pattern around p, or none.
 func (s *surveyor) around(p match.Pattern) int32 {
+	if len(s.subdomains) == 0 {
+		return none
+	}
 	for suffix := p.Suffix(); ; {
 		i := strings.IndexByte(suffix, '.')
 		if i < 0 {
 			return none
 		}
 		suffix = suffix[i+1:]
-		if id, ok := s.subdomains[suffix]; ok {
-			return id
+		if n, ok := s.subdomains[suffix]; ok {
+			return n
 		}
 	}
 }
 
-// numberPrefixes gives the prefixes the numbers after those of the hosts.
-func (s *surveyor) numberPrefixes(out *survey) error {
+// surveyPrefixes fills in what finds addresses.
+func (s *surveyor) surveyPrefixes(ps *places, outer []int32) (err error) {
 	sorted := make([]netip.Prefix, 0, len(s.prefixes))
 	for p := range s.prefixes {
 		sorted = append(sorted, p)
@@ -160,47 +155,44 @@ func (s *surveyor) numberPrefixes(out *survey) error {
 	slices.SortFunc(sorted, func(a, b netip.Prefix) int { // outer before inner ones
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
-	base := int32(len(s.hosts))
 	var v4 []point
 	var v6 match.PrefixBuilder[int32]
-	var open []int32 // the prefixes that the address at hand lies in, outermost first
 	step := func(from netip.Addr, place int32) {
 		if from.Is4() {
 			b := from.As4()
 			v4 = setPoint(v4, binary.BigEndian.Uint32(b[:]), place)
 		}
 	}
+	var open []netip.Prefix // those that the address at hand lies in, outermost first
+	innermost := func() int32 {
+		if len(open) == 0 {
+			return none
+		}
+		return s.prefixes[open[len(open)-1]]
+	}
 	// leave closes the open prefixes that do not hold a; with the zero Addr, all of them.
-	leave := func(a netip.Addr, upTo int32) {
-		for len(open) > 0 {
-			i := open[len(open)-1]
-			if sorted[i].Contains(a) {
-				return
-			}
+	leave := func(a netip.Addr) {
+		for len(open) > 0 && !open[len(open)-1].Contains(a) {
+			p := open[len(open)-1]
 			open = open[:len(open)-1]
-			out.last[base+i] = base + upTo - 1
-			outer := int32(none)
-			if len(open) > 0 {
-				outer = base + open[len(open)-1]
-			}
-			if after := lastAddr(sorted[i]).Next(); after.IsValid() {
-				step(after, outer)
+			if after := lastAddr(p).Next(); after.IsValid() {
+				step(after, innermost())
 			}
 		}
 	}
-	for i, p := range sorted {
-		leave(p.Addr(), int32(i))
-		out.prefixes[p] = base + int32(i)
-		step(p.Addr(), base+int32(i))
+	for _, p := range sorted {
+		leave(p.Addr())
+		place := s.prefixes[p]
+		outer[place] = innermost()
+		step(p.Addr(), place)
 		if p.Addr().Is6() {
-			v6.Add(p, base+int32(i))
+			v6.Add(p, place)
 		}
-		open = append(open, int32(i))
+		open = append(open, p)
 	}
-	leave(netip.Addr{}, int32(len(sorted)))
-	out.v4 = newSteps(v4)
-	var err error
-	out.v6, err = v6.Build()
+	leave(netip.Addr{})
+	ps.v4 = newSteps(v4)
+	ps.v6, err = v6.Build()
 	return err
 }
 

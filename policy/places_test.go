@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,10 +12,10 @@ import (
 	"github.com/egresskit/egress/match"
 )
 
-// Places are numbered so that what lies inside a place is what has the numbers up to its last one.
-func TestPlacesAreNumberedInPreorder(t *testing.T) {
+// Of each host and address the innermost place is found, and from there, one after the other, all others around it.
+func TestPlacesAreFoundFromTheInside(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newSurveyor(0)
+		s := newSurveyor(nil)
 		label := rapid.SampledFrom([]string{"a", "b"})
 		for range rapid.IntRange(0, 20).Draw(t, "hosts") {
 			text := strings.Join(rapid.SliceOfN(label, 1, 4).Draw(t, "labels"), ".")
@@ -23,48 +24,60 @@ func TestPlacesAreNumberedInPreorder(t *testing.T) {
 			}
 			s.addHost(match.MustParsePattern(text))
 		}
+		var addrs []netip.Addr
 		for range rapid.IntRange(0, 20).Draw(t, "prefixes") {
 			b := [4]byte{rapid.Uint8().Draw(t, "byte")}
-			s.prefixes[netip.PrefixFrom(netip.AddrFrom4(b), rapid.IntRange(0, 8).Draw(t, "bits")).Masked()] = struct{}{}
 			c := [16]byte{rapid.Uint8().Draw(t, "byte")}
-			s.prefixes[netip.PrefixFrom(netip.AddrFrom16(c), rapid.IntRange(0, 8).Draw(t, "bits")).Masked()] = struct{}{}
+			for _, a := range []netip.Addr{netip.AddrFrom4(b), netip.AddrFrom16(c)} {
+				p := netip.PrefixFrom(a, rapid.IntRange(0, 8).Draw(t, "bits")).Masked()
+				s.addPrefix(p)
+				addrs = append(addrs, p.Addr(), p.Addr().Prev(), lastAddr(p), lastAddr(p).Next())
+			}
 		}
-		found, err := s.survey()
+		found, outer, err := s.survey()
 		if err != nil {
 			t.Fatal(err)
 		}
-		inside := func(p, q int32) bool { return p <= q && q <= found.last[p] }
-		taken := slices.Repeat([]bool{false}, len(found.last))
-		for i, p := range s.hosts {
-			taken[found.number[i]] = true
-			for j, q := range s.hosts {
-				if got := inside(found.number[i], found.number[j]); got != p.Covers(q) {
-					t.Fatalf("%v inside %v: %v", q, p, got)
+		// around returns place and those around it, innermost first.
+		around := func(place int32) (out []int32) {
+			for ; place != none; place = outer[place] {
+				out = append(out, place)
+			}
+			return out
+		}
+		for range 5 {
+			h := match.MustParseHost(strings.Join(rapid.SliceOfN(label, 1, 5).Draw(t, "host"), "."))
+			var want []int32
+			for n, p := range s.hosts {
+				if p.Matches(h) {
+					want = append(want, int32(n))
 				}
 			}
-		}
-		for p, n := range found.prefixes {
-			taken[n] = true
-			for q, m := range found.prefixes {
-				if got := inside(n, m); got != (p.Overlaps(q) && p.Bits() <= q.Bits()) {
-					t.Fatalf("%v inside %v: %v", q, p, got)
-				}
+			slices.SortFunc(want, func(a, b int32) int {
+				p, q := s.hosts[a], s.hosts[b]
+				return cmp.Or(cmp.Compare(p.Kind(), q.Kind()), len(q.String())-len(p.String()))
+			})
+			if got := around(found.host(h)); !slices.Equal(got, want) {
+				t.Fatalf("%v is at %v, want %v", h, got, want)
 			}
 		}
-		if slices.Contains(taken, false) {
-			t.Fatal("a number is nobody's")
-		}
-		for p, n := range found.prefixes {
-			for _, a := range []netip.Addr{p.Addr(), lastAddr(p)} {
-				innermost, bits := n, p.Bits()
-				for q, m := range found.prefixes {
-					if q.Contains(a) && q.Bits() > bits {
-						innermost, bits = m, q.Bits()
-					}
+		for _, a := range addrs {
+			if !a.IsValid() {
+				continue
+			}
+			var in []netip.Prefix
+			for p := range s.prefixes {
+				if p.Contains(a) {
+					in = append(in, p)
 				}
-				if got := found.addr(a); got != innermost {
-					t.Fatalf("%v is at %d, want %d", a, got, innermost)
-				}
+			}
+			slices.SortFunc(in, func(p, q netip.Prefix) int { return q.Bits() - p.Bits() })
+			var want []int32
+			for _, p := range in {
+				want = append(want, s.prefixes[p])
+			}
+			if got := around(found.addr(a)); !slices.Equal(got, want) {
+				t.Fatalf("%v is at %v, want %v", a, got, want)
 			}
 		}
 	})

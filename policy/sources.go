@@ -1,6 +1,9 @@
 package policy
 
-import "github.com/egresskit/egress/identity"
+import (
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
+)
 
 // Groups are the rules by the selectors that they share.
 type groups struct {
@@ -8,17 +11,14 @@ type groups struct {
 	index *identity.Index // of their selectors
 }
 
-// A group is the rules of one selector.
+// A group is the rules of one selector. Its number is the scope of its allows and denies.
 type group struct {
-	table      table
 	boundaries []boundary
+	globs      bool // some of its rules, boundaries included, name globs
 }
 
-// A boundary is a rule with effect Within and a table of what is inside.
-type boundary struct {
-	rule   int32
-	inside table
-}
+// A boundary is a rule with effect Within. Each has a scope of its own.
+type boundary struct{ rule, scope int32 }
 
 // gather makes a group for each selector of the rules, and returns the group of each rule.
 func (gs *groups) gather(rules []*EffectiveRule) []int32 {
@@ -40,4 +40,31 @@ func (gs *groups) gather(rules []*EffectiveRule) []int32 {
 	}
 	gs.all, gs.index = make([]group, len(selectors)), identity.NewIndex(selectors)
 	return groupOf
+}
+
+// scopes returns the scope of each rule, and tells the groups their boundaries.
+func (gs *groups) scopes(rules []*EffectiveRule) []int32 {
+	scopes := gs.gather(rules)
+	next := int32(len(gs.all))
+	for n, r := range rules {
+		g := &gs.all[scopes[n]]
+		g.globs = g.globs || r.namesGlobs()
+		if r.Effect == Within {
+			g.boundaries = append(g.boundaries, boundary{int32(n), next})
+			scopes[n] = next
+			next++
+		}
+	}
+	return scopes
+}
+
+func (r *EffectiveRule) namesGlobs() bool {
+	for i := range r.To {
+		for _, p := range r.To[i].Hosts {
+			if p.Kind() == match.Glob {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -1,32 +1,30 @@
 package policy
 
 import (
-	"cmp"
+	"iter"
 	"math"
 	"slices"
-
-	"github.com/egresskit/egress/match"
 )
 
-// A table holds what the rules of one selector say: which of them, by place, protocol and port, contain an access. The zero table says
-// nothing.
+// A table holds what all rules say about each place. The zero table says nothing.
 type table struct {
-	byPlace steps               // the entry of the innermost place with rules
-	globs   *match.Index[int32] // the entry of each glob; nil: none
-	entries []entry
-	more    []clause
+	spots  []spot   // by place
+	more   []clause // of spots with several
+	crowds []*crowd
 }
 
-// An entry is what a table says about one place. Nearly all have one clause, which is with them.
-type entry struct {
-	outer    int32  // the entry of the next place around; none: there is none
-	first, n int32  // its further clauses in more
+// A spot is what rules say about one place. Nearly all have one clause, which is with them, so that a decision looks at one line of memory.
+type spot struct {
 	clause   clause // the zero clause takes nothing
-	crowd    *crowd // nil: none; otherwise all clauses are in it
+	outer    int32  // the next place around; none: there is none
+	first, n int32  // n further clauses, from first on in more; when n is inCrowd, all are in the crowd that first is the index of
 }
+
+const inCrowd = -1
 
 // A clause is one rule's say about one place, for one range of ports.
 type clause struct {
+	scope       int32 // whom it is for: the number of a group, or that of a boundary
 	rule        int32
 	first, last uint16
 	protocols   uint8 // bit p: contains requests of protocol p
@@ -35,8 +33,10 @@ type clause struct {
 }
 
 func (c *clause) takes(a *Access) bool {
-	return c.takesPort(a) && (c.call == nil || c.call.containsCall(a))
+	return c.takesPort(a) && c.takesCall(a)
 }
+
+func (c *clause) takesCall(a *Access) bool { return c.call == nil || c.call.containsCall(a) }
 
 func (c *clause) takesPort(a *Access) bool {
 	return c.protocols>>a.Protocol&1 != 0 && c.first <= a.Port && a.Port <= c.last
@@ -62,145 +62,115 @@ func (v verdict) merge(o verdict) verdict {
 	return verdict{min(v.allow, o.allow), min(v.deny, o.deny)}
 }
 
-// judge adds to v what t says about a, whose places are given.
-func (t *table) judge(v verdict, a *Access, host, addr int32) verdict {
-	if host != none {
-		v = t.judgeEntry(v, a, t.byPlace.at(uint32(host)))
+// judge adds to v what is said about a, for the groups of a view, at a place and those around it.
+func (t *table) judge(v verdict, a *Access, of *View, place int32) verdict {
+	for place != none {
+		s := &t.spots[place]
+		if c := &s.clause; c.takesPort(a) && of.has(c.scope) && c.takesCall(a) {
+			v.add(c.rule, c.deny)
+		}
+		if s.n != 0 {
+			v = t.judgeFurther(v, a, of, s)
+		}
+		place = s.outer
 	}
-	if addr != none {
-		v = t.judgeEntry(v, a, t.byPlace.at(uint32(addr)))
+	return v
+}
+
+// judgeFurther adds to v what is said at a spot but for its own clause.
+func (t *table) judgeFurther(v verdict, a *Access, of *View, s *spot) verdict {
+	if s.n == inCrowd {
+		for i := range of.len() {
+			v = t.crowds[s.first].judge(v, a, of.group(i))
+		}
+		return v
 	}
-	if t.globs != nil {
-		for _, i := range t.globs.Matching(a.Host) {
-			v = t.judgeEntry(v, a, i)
+	for i := range s.n {
+		if c := &t.more[s.first+i]; c.takesPort(a) && of.has(c.scope) && c.takesCall(a) {
+			v.add(c.rule, c.deny)
 		}
 	}
 	return v
 }
 
-// judgeEntry adds what an entry and those around it say.
-func (t *table) judgeEntry(v verdict, a *Access, i int32) verdict {
-	for i != none {
-		e := &t.entries[i]
-		if e.clause.takes(a) {
-			v.add(e.clause.rule, e.clause.deny)
+// contains reports whether a boundary, given by its scope, has a inside, at a place or those around it.
+func (t *table) contains(a *Access, scope, place int32) bool {
+	for place != none {
+		s := &t.spots[place]
+		if s.clause.scope == scope && s.clause.takes(a) {
+			return true
 		}
-		for j := e.first; j < e.first+e.n; j++ {
-			if c := &t.more[j]; c.takes(a) {
-				v.add(c.rule, c.deny)
+		if s.n == inCrowd {
+			if t.crowds[s.first].judge(noVerdict, a, scope) != noVerdict {
+				return true
+			}
+		} else {
+			for i := range s.n {
+				if c := &t.more[s.first+i]; c.scope == scope && c.takes(a) {
+					return true
+				}
 			}
 		}
-		if e.crowd != nil {
-			v = e.crowd.judge(v, a)
+		place = s.outer
+	}
+	return false
+}
+
+// newTable returns the table of rules with their scopes, whose places the surveyor has numbered.
+func newTable(rules []*EffectiveRule, scopes []int32, s *surveyor, outer []int32) table {
+	from := make([]int32, len(outer)+1) // where the clauses of each place begin; at first, how many there are
+	for place, clauses := range clausesOf(rules, scopes, s) {
+		from[place+1] += int32(len(clauses))
+	}
+	for p := range outer {
+		from[p+1] += from[p]
+	}
+	all, to := make([]clause, from[len(outer)]), slices.Clone(from)
+	for place, clauses := range clausesOf(rules, scopes, s) {
+		to[place] += int32(copy(all[to[place]:], clauses))
+	}
+
+	t := table{spots: make([]spot, len(outer))}
+	for p := range t.spots {
+		here := &t.spots[p]
+		here.outer = outer[p]
+		clauses := all[from[p]:from[p+1]]
+		if crowded(clauses) {
+			here.first, here.n = int32(len(t.crowds)), inCrowd
+			t.crowds = append(t.crowds, newCrowd(clauses))
+			continue
 		}
-		i = e.outer
-	}
-	return v
-}
-
-// A tableDraft collects the clauses of a table.
-type tableDraft struct {
-	placed []placed
-	globs  []globbed
-}
-
-type placed struct {
-	place int32
-	clause
-}
-
-type globbed struct {
-	pattern match.Pattern
-	clause
-}
-
-// table returns the table of the clauses collected. Last is that of the survey.
-func (d *tableDraft) table(last []int32) (t table, err error) {
-	t.addPlaces(d.placed, last)
-	return t, t.addGlobs(d.globs)
-}
-
-func (t *table) addPlaces(list []placed, last []int32) {
-	if len(list) == 0 {
-		return
-	}
-	slices.SortFunc(list, func(a, b placed) int { return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.rule, b.rule)) })
-	places := 1
-	for i := 1; i < len(list); i++ {
-		if list[i].place != list[i-1].place {
-			places++
+		if len(clauses) > 0 {
+			here.clause, clauses = clauses[0], clauses[1:]
 		}
+		here.first, here.n = int32(len(t.more)), int32(len(clauses))
+		t.more = append(t.more, clauses...)
 	}
-	t.entries = make([]entry, 0, places)
-	points := make([]point, 0, 2*places) // where each place begins, and after its end
-	type around struct{ last, entry int32 }
-	var open []around // the places that the one at hand lies in, outermost first
-	innermost := func() int32 {
-		if len(open) == 0 {
-			return none
-		}
-		return open[len(open)-1].entry
-	}
-	// leave closes the places that end before place.
-	leave := func(place int32) {
-		for len(open) > 0 && open[len(open)-1].last < place {
-			after := open[len(open)-1].last + 1
-			open = open[:len(open)-1]
-			points = setPoint(points, uint32(after), innermost())
+	return t
+}
+
+// clausesOf yields places with what a rule says about them, rule by rule. The clauses hold until the next place.
+func clausesOf(rules []*EffectiveRule, scopes []int32, s *surveyor) iter.Seq2[int32, []clause] {
+	return func(yield func(int32, []clause) bool) {
+		named, count := s.named, s.count
+		var clauses []clause
+		for n, r := range rules {
+			for i := range r.To {
+				clauses = appendClauses(clauses[:0], scopes[n], int32(n), r.Effect == Deny, &r.To[i])
+				for _, place := range named[:count[0]] {
+					if !yield(place, clauses) {
+						return
+					}
+				}
+				named, count = named[count[0]:], count[1:]
+			}
 		}
 	}
-	var here []clause
-	for i := 0; i < len(list); {
-		place := list[i].place
-		for here = here[:0]; i < len(list) && list[i].place == place; i++ {
-			here = append(here, list[i].clause)
-		}
-		leave(place)
-		e := t.newEntry(innermost(), here)
-		points = setPoint(points, uint32(place), e)
-		open = append(open, around{last[place], e})
-	}
-	leave(int32(len(last)) - 1)
-	t.byPlace = newSteps(points)
-}
-
-func (t *table) addGlobs(list []globbed) error {
-	if len(list) == 0 {
-		return nil
-	}
-	slices.SortFunc(list, func(a, b globbed) int { return cmp.Or(a.pattern.Compare(b.pattern), cmp.Compare(a.rule, b.rule)) })
-	var b match.Builder[int32]
-	var here []clause
-	for i := 0; i < len(list); {
-		p := list[i].pattern
-		for here = here[:0]; i < len(list) && list[i].pattern.Equal(p); i++ {
-			here = append(here, list[i].clause)
-		}
-		b.Add(p, t.newEntry(none, here))
-	}
-	var err error
-	t.globs, err = b.Build()
-	return err
-}
-
-// newEntry adds an entry for clauses, which it does not keep, and returns its index.
-func (t *table) newEntry(outer int32, clauses []clause) int32 {
-	e := entry{outer: outer}
-	if crowded(clauses) {
-		e.crowd, clauses = newCrowd(clauses), nil
-	}
-	if len(clauses) > 0 {
-		e.clause, clauses = clauses[0], clauses[1:]
-	}
-	e.first, e.n = int32(len(t.more)), int32(len(clauses))
-	t.more = append(t.more, clauses...)
-	t.entries = append(t.entries, e)
-	return int32(len(t.entries) - 1)
 }
 
 // appendClauses appends what a destination says about its places, as clauses of a rule: one for each range of ports.
-func appendClauses(out []clause, rule int32, deny bool, d *Destination) []clause {
-	c := clause{rule: rule, first: 1, last: math.MaxUint16, deny: deny}
+func appendClauses(out []clause, scope, rule int32, deny bool, d *Destination) []clause {
+	c := clause{scope: scope, rule: rule, first: 1, last: math.MaxUint16, deny: deny}
 	for p := TLS; p <= SCTP; p++ {
 		if d.Protocol.Contains(p) {
 			c.protocols |= 1 << p
