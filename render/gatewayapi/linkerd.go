@@ -82,7 +82,7 @@ func (b *linkerd) render() {
 		for _, c := range pc.classes {
 			for _, g := range c.Grants {
 				if !b.said[share{c, g}] {
-					b.out.Skip(g, render.SourceAccounts, "an EgressNetwork is for whole namespaces, and no service account is taken from one")
+					b.out.Skip(g, render.SourceAccounts, "an EgressNetwork is for whole namespaces, and not for some of their service accounts")
 				}
 			}
 		}
@@ -139,6 +139,15 @@ func open(ns string, c *portClass) bool {
 	})
 }
 
+// partly reports whether some pods of a namespace, and not all, may reach the names of a class: a network has no way to say so.
+func partly(ns string, c *portClass) bool {
+	in := func(a identity.AccountSelector) bool { return a.Namespace == ns }
+	whole := func(a identity.AccountSelector) bool { return in(a) && a.ServiceAccount == "" }
+	return !c.Nobody() && !open(ns, c) &&
+		slices.ContainsFunc(c.Sources.Any, func(s render.Source) bool { return s.Selector.IsEverything() || slices.ContainsFunc(s.Accounts, in) }) &&
+		!slices.ContainsFunc(c.Sources.Except, func(s render.Source) bool { return slices.ContainsFunc(s.Accounts, whole) })
+}
+
 // about reports whether a grant is for pods that use the network of a namespace. Names that are open to everybody are so by the network for
 // all, whoever else has a rule for them.
 func about(ns string, c *portClass, g *render.Grant) bool {
@@ -153,6 +162,16 @@ func (b *linkerd) emitNetwork(ns string, baseline []*render.Grant) {
 
 // emitRoutes emits what a namespace, or every namespace without a network of its own, may reach on a port.
 func (b *linkerd) emitRoutes(ns string, pc portClasses) {
+	for _, c := range pc.classes {
+		if partly(ns, c) {
+			for _, g := range c.Grants {
+				if about(ns, c, g) {
+					b.said[share{c, g}] = true
+					b.out.Skip(g, render.SourceAccounts, fmt.Sprintf("an EgressNetwork is for whole namespaces, and some of %s may not reach it", ns))
+				}
+			}
+		}
+	}
 	keep, dropped := routable(pc.classes, func(c *portClass) bool { return open(ns, c) })
 	for _, d := range dropped {
 		if !open(ns, d.class) {

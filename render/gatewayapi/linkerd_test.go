@@ -133,3 +133,25 @@ func TestLinkerdHalfLost(t *testing.T) {
 		t.Errorf("losses: %v", result.Losses)
 	}
 }
+
+// TestLinkerdPartOfNamespace: everybody may reach a name but an account of namespace a. The rest of the namespace is a loss, the others are not.
+func TestLinkerdPartOfNamespace(t *testing.T) {
+	policies := namespaceRules([][2]string{{"", "a.com"}}, nil)
+	policies[0].Sources = []policy.Source{{
+		From:    identity.MustSelector(identity.Term{Namespaces: []string{"a"}, ServiceAccounts: []string{"x"}}),
+		Section: policy.Section{Deny: policy.Rules(policy.MustHosts("a.com"))},
+	}}
+	result, err := render.Render(plan(t, policies), render.Stack{newRenderer(t, linkerdProfile())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for namespace, want := range map[string]bool{"a": false, "b": true} {
+		access := policy.Access{Protocol: policy.TLS, Port: 443, Host: match.MustParseHost("a.com")}
+		if got := passes(result.Objects, namespace, policy.Request{Access: access}); got != want {
+			t.Errorf("from namespace %s it passes: %v, want %v", namespace, got, want)
+		}
+	}
+	if len(result.Losses) != 1 || result.Losses[0].Feature != render.SourceAccounts {
+		t.Errorf("losses: %v", result.Losses)
+	}
+}
