@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"pgregory.net/rapid"
-	"sigs.k8s.io/yaml"
 
 	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/policy"
@@ -162,14 +161,7 @@ func manifests(t testing.TB, objects []render.Object) [][]byte {
 	t.Helper()
 	var out [][]byte
 	for _, o := range objects {
-		var b bytes.Buffer
-		if err := render.WriteYAML(&b, []render.Object{o}); err != nil {
-			t.Fatal(err)
-		}
-		data, err := yaml.YAMLToJSONStrict(b.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := manifest(t, o)
 		checkSchema(t, data)
 		out = append(out, data)
 	}
