@@ -3,13 +3,14 @@ package istio
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/egresskit/egress/identity"
@@ -21,10 +22,6 @@ import (
 	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/internal/reference"
 	"github.com/egresskit/egress/policy"
-	"github.com/egresskit/egress/render"
-	"github.com/egresskit/egress/render/gatewayapi"
-	istiotarget "github.com/egresskit/egress/render/istio"
-	"github.com/egresskit/egress/render/networkpolicy"
 )
 
 const (
@@ -35,11 +32,11 @@ const (
 	cluster  = "c1"
 )
 
-// seeds returns the seeds to generate from: as many as asked for, or with EGRESS_LONG twenty times as many. They are the same on every run
-// unless EGRESS_SEED gives another first one.
-func seeds(t *testing.T, n int) iter.Seq[int] {
+// seeds returns the seeds to generate from: a hundred, or with EGRESS_LONG two thousand. They are the same on every run unless EGRESS_SEED
+// gives another first one.
+func seeds(t *testing.T) (out []int) {
 	t.Helper()
-	first := 0
+	first, n := 0, shortRun
 	if s := os.Getenv("EGRESS_SEED"); s != "" {
 		var err error
 		if first, err = strconv.Atoi(s); err != nil {
@@ -47,154 +44,152 @@ func seeds(t *testing.T, n int) iter.Seq[int] {
 		}
 	}
 	if os.Getenv("EGRESS_LONG") != "" {
-		n *= longRun / shortRun
+		n = longRun
 	}
-	return func(yield func(int) bool) {
-		for i := range n {
-			if !yield(first + i) {
-				return
-			}
-		}
+	for i := range n {
+		out = append(out, first+i)
 	}
+	return out
 }
 
 // TestTargetsAgreeWithModel renders generated policies, has Pilot configure the proxies, and sends generated traffic through them: nothing may
 // pass that the model denies, and nothing be stopped that it allows, but for the losses reported.
 func TestTargetsAgreeWithModel(t *testing.T) {
-	gatewayAPI, err := gatewayapi.New(gatewayapi.DefaultProfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	packets, err := networkpolicy.New(networkpolicy.DefaultProfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	gateway := istioTarget(t, func(*istiotarget.Profile) {})
-	withoutFilter := istioTarget(t, func(p *istiotarget.Profile) { p.EnvoyFilter = false })
-	waypoint := istioTarget(t, func(p *istiotarget.Profile) { p.DataPlane = istiotarget.Ambient })
-	for _, u := range []underTest{
-		{name: "istio", stack: render.Stack{gateway}, policies: shortRun},
-		{name: "istio,networkpolicy", stack: render.Stack{gateway, packets}, policies: shortRun / 2},
-		{name: "istio without EnvoyFilter", stack: render.Stack{withoutFilter}, policies: shortRun / 4, anyBytes: true},
-		{name: "istio ambient", stack: render.Stack{waypoint}, policies: shortRun / 4, ambient: true, anyBytes: true},
-		{name: "gatewayapi", stack: render.Stack{gatewayAPI}, policies: shortRun / 4, anyBytes: true},
-	} {
+	for _, u := range targets(t) {
 		t.Run(u.name, u.agrees)
 	}
 }
 
-func istioTarget(t *testing.T, change func(*istiotarget.Profile)) render.Renderer {
-	t.Helper()
-	p := istiotarget.DefaultProfile()
-	change(&p)
-	r, err := istiotarget.New(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// underTest is a stack, and what is known to be beyond it.
-type underTest struct {
-	name     string
-	stack    render.Stack
-	policies int  // to compare in a short run
-	ambient  bool // the mesh has waypoints and no sidecars
-	// anyBytes says that nobody looks at what is spoken on a port for TLS: whoever may reach a name there by TLS may send it anything.
-	anyBytes bool
-}
-
-// gaps are where targets are known to fall short of the model without saying so. Each is to be closed there, and then taken out here.
-var gaps = []struct{ targets, said, what string }{
-	{"istio", "has no route for HTTP", "a name that is asked for by HTTP on one port hides the wildcard above it on another"},
-	{"istio,networkpolicy", "no rule allows that address and port", "addresses stay open in the packet filter for grants that Istio has refused"},
-	{"istio ambient", "neither emitted nor skipped", "sources that no pod is known of are not accounted for"},
-}
-
-// known returns the known gap that an error is due to, and "" for any other error.
-func (u underTest) known(err error) string {
-	for _, g := range gaps {
-		if strings.HasPrefix(u.name, g.targets) && strings.Contains(err.Error(), g.said) {
-			return g.what
-		}
-	}
-	return ""
-}
-
-func (u underTest) agrees(t *testing.T) {
-	const enough = 10 // failures, each of which takes a while to reduce
-	counts, failed := map[string]int{}, 0
-	for seed := range seeds(t, u.policies) {
-		inv, policies := inventory().Example(seed), generate(seed)
-		err := u.compare(inv, policies, seed, counts)
-		if err == nil {
-			continue
-		}
-		if gap := u.known(err); gap != "" {
-			counts["known gap: "+gap]++
-			continue
-		}
-		least := reduce(policies, func(p []*policy.Policy) bool {
-			e := u.compare(inv, p, seed, map[string]int{})
-			if e == nil || u.known(e) != "" {
-				return false
+func (u target) agrees(t *testing.T) {
+	const enough = 4 // failures, each of which takes a while to reduce
+	sum := newTally()
+	var failed []int
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	todo := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed := range todo {
+				own := newTally()
+				err := u.compare(generate(seed), seed, own)
+				mu.Lock()
+				sum.add(own)
+				if err != nil {
+					failed = append(failed, seed)
+				}
+				mu.Unlock()
 			}
-			err = e
-			return true
 		})
-		t.Errorf("EGRESS_SEED=%d: %v\nThe rules, reduced:\n%s", seed, err, describe(least))
-		if failed++; failed == enough {
+	}
+	for _, seed := range seeds(t) {
+		mu.Lock()
+		stop := len(failed) >= enough
+		mu.Unlock()
+		if stop {
 			break
 		}
+		todo <- seed
 	}
-	t.Logf("%v", counts)
-	for _, what := range []string{"honest reached", "honest denied", "bypass reached", "bypass denied"} {
-		if counts[what] < 2*u.policies {
-			t.Errorf("%d times %s: too few to say anything", counts[what], what)
+	close(todo)
+	workers.Wait()
+
+	slices.Sort(failed)
+	for _, seed := range failed {
+		policies := generate(seed)
+		err := u.compare(policies, seed, newTally())
+		least := reduce(policies, func(p []*policy.Policy) bool {
+			e := u.compare(p, seed, newTally())
+			if e != nil {
+				err = e
+			}
+			return e != nil
+		})
+		t.Errorf("EGRESS_SEED=%d, %s: %v\nThe rules, reduced:\n%s", seed, u.setting(seed).name, err, describe(least))
+	}
+	t.Logf("\n%v", sum)
+	for _, what := range []string{honestReached, honestDenied, bypassReached, bypassDenied} {
+		if sum.counts[what] < shortRun {
+			t.Errorf("%d times %s: too few to say anything", sum.counts[what], what)
+		}
+	}
+	if os.Getenv("EGRESS_LONG") != "" {
+		for _, hole := range sum.holes() {
+			t.Error(hole)
 		}
 	}
 }
 
+// What a tally counts.
+const (
+	honestReached = "requests: allowed and let pass"
+	honestDenied  = "requests: denied and stopped"
+	honestLost    = "requests: allowed, stopped, and lost"
+	honestDirect  = "requests: allowed by name and stopped, since the address is open and rules for it hold"
+	bypassReached = "attacks on gateways: somewhere allowed reached"
+	bypassDenied  = "attacks on gateways: stopped"
+	directOpen    = "attacks straight to an address: let pass, as allowed"
+	directDropped = "attacks straight to an address: dropped"
+)
+
+func (u target) setting(seed int) setting { return u.settings[seed%len(u.settings)] }
+
 // compare renders policies, checks what was rendered, and compares traffic.
-func (u underTest) compare(inv *identity.Inventory, policies []*policy.Policy, seed int, counts map[string]int) error {
-	r, err := renderPolicies(policies, u.stack, cluster, inv, policy.At(gen.Now))
+func (u target) compare(policies []*policy.Policy, seed int, seen *tally) error {
+	s := u.setting(seed)
+	inv := inventory().Example(seed)
+	known := inv
+	if seed/len(u.settings)%3 == 1 && !s.packetFiltered() {
+		known = nil // packet filters need to know the namespaces
+		seen.counts["policies rendered without an inventory"]++
+	}
+	r, err := renderPolicies(policies, s.stack, cluster, known, policy.At(gen.Now))
 	if err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
-	w, err := u.world(inv, r.objs)
+	w, err := s.world(inv, r.objs)
 	if err != nil {
 		return err
 	}
-	found, err := check.Run(w, r.objs)
-	if err != nil {
+	if err := acceptable(w, r.objs); err != nil {
 		return err
-	}
-	for _, f := range check.Unexplained(found) {
-		return errors.New(f.String())
 	}
 	filter, err := newPacketFilter(w, inv, r.objs)
 	if err != nil {
 		return err
 	}
-	m, err := pilot.NewMesh(w, r.objs)
-	if err != nil {
-		return err
-	}
-	d := &differ{filter: filter, underTest: u, mesh: m, inventory: inv, rendered: r, counts: counts, random: rand.New(rand.NewPCG(uint64(seed), 0)), known: harvest(m, policies)}
-	ask := gen.Request(policies)
-	for i := range requests {
-		// Most of what is drawn is denied: of every other handful of requests, one that must pass is taken if there is one.
-		var r policy.Request
-		var from int
-		for n := range 1 + (i%2)*10 {
-			r, from = d.settle(ask.Example((seed*requests+i)*11 + n))
-			if d.bounds.mustPass(r) {
-				break
-			}
-		}
-		if err := d.honest(from, r); err != nil {
+	var m *pilot.Mesh
+	if err := pilot.Run(w, r.objs, func(p *pilot.Pilot) error {
+		if m, err = p.Mesh(); err != nil || w.Ambient {
 			return err
 		}
+		return attached(p, r.objs)
+	}); err != nil {
+		return err
+	}
+	seen.counts["policies"]++
+	seen.counts["policies: "+s.name]++
+	seen.counts["objects"] += len(r.objs)
+	seen.draw(r.plan, r.bounds.lost)
+	d := &differ{filter: filter, setting: s, mesh: m, inventory: inv, rendered: r, seen: seen, random: rand.New(rand.NewPCG(uint64(seed), 0)), known: harvest(m, policies)}
+	anything, allowed := gen.Request(policies), gen.Access(d.bounds.allowed())
+	for n, judged := 0, 0; judged < requests && n < 100*requests; n++ {
+		draw := seed*requests*100 + n
+		r := anything.Example(draw)
+		if judged%2 == 1 {
+			r.Access = allowed.Example(draw)
+		}
+		r, from := d.settle(r)
+		if judged%2 == 1 && n%8 != 0 && !d.bounds.mustPass(r) {
+			continue // most of what is drawn is denied: of every other eight requests, one that must pass is taken if there is one
+		}
+		ok, err := d.honest(from, r)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		judged++
 		for range attacks {
 			if err := d.bypass(); err != nil {
 				return err
@@ -209,43 +204,36 @@ func (u underTest) compare(inv *identity.Inventory, policies []*policy.Policy, s
 	return nil
 }
 
-// world returns the cluster of an inventory with the gateways that there are with objs: that of Istio's installation, and those that
-// Gateway API asks for.
-func (u underTest) world(inv *identity.Inventory, objs []*objects.Object) (*world.World, error) {
-	w := worldOf(inv)
-	if u.ambient {
-		w.Ambient = true
-		for _, o := range objs {
-			if o.GetKind() == "Gateway" {
-				w.Waypoints = append(w.Waypoints, world.Waypoint{Namespace: o.GetNamespace(), Name: o.GetName()})
-			}
+// acceptable returns the first thing that Istio's checks, or the schemas of a channel of Gateway API, have against objects.
+func acceptable(w *world.World, objs []*objects.Object) error {
+	found, err := check.Run(w, objs)
+	for _, c := range []check.Channel{check.Standard, check.Experimental} {
+		if err != nil {
+			return err
 		}
-		return w, nil
+		var more []check.Finding
+		more, err = check.Schemas(c, objs)
+		found = append(found, more...)
 	}
-	w.Gateways = []world.Gateway{world.ClassicGateway()}
-	managed, err := managedGateways(slices.DeleteFunc(slices.Clone(objs), func(o *objects.Object) bool { return o.GroupVersionKind().Group != "gateway.networking.k8s.io" }))
-	w.Gateways = append(w.Gateways, managed...)
-	return w, err
+	if err != nil {
+		return err
+	}
+	for _, f := range check.Unexplained(found) {
+		return errors.New(f.String())
+	}
+	return nil
 }
 
 // differ compares one rendered policy with the model, connection by connection.
 type differ struct {
-	underTest
+	setting
 	*rendered
 	mesh      *pilot.Mesh
 	filter    *packetFilter
 	inventory *identity.Inventory
-	counts    map[string]int // what was seen, so that a run can tell that it compared something
+	seen      *tally
 	random    *rand.Rand
 	known     vocabulary
-}
-
-func (d *differ) count(what string, o walk.Outcome) {
-	verdict := "denied"
-	if o.Reached() {
-		verdict = "reached"
-	}
-	d.counts[what+" "+verdict]++
 }
 
 // settle has a request come from one of the world's workloads, preferably one that may make it, and say what clients say.
@@ -266,17 +254,22 @@ func (d *differ) settle(r policy.Request) (policy.Request, int) {
 	return r, first
 }
 
-// honest compares an access by the i-th workload through its sidecar.
-func (d *differ) honest(i int, r policy.Request) error {
-	if r.Protocol == policy.HTTP && (strings.Contains(r.Path, "//") || strings.ContainsAny(r.Path, "%\\;") || strings.Contains(r.Path, "..")) {
-		return nil // no request to the model
+// honest compares an access by the i-th workload through its sidecar. ok is false for what the mesh does not judge.
+func (d *differ) honest(i int, r policy.Request) (ok bool, err error) {
+	must := d.bounds.mustPass(r)
+	to, bytes, why := spoken(r.Access)
+	if why != "" {
+		d.seen.counts["not judged: "+why]++
+		if must && r.Protocol == policy.UDP && !d.packetFiltered() {
+			return false, fmt.Errorf("%v is neither lost nor anything that a mesh sees", r)
+		}
+		return false, nil
 	}
-	to, bytes, ok := spoken(r.Access)
-	if !ok {
-		return nil
-	}
-	if d.ambient && !r.Host.IsZero() {
+	if d.mesh.World.Ambient && !r.Host.IsZero() {
 		to = netip.AddrPortFrom(d.mesh.Resolve(i, r.Host.String(), to.Addr()), r.Port)
+	}
+	if d.random.IntN(8) == 0 {
+		bytes = shouted(bytes)
 	}
 	out, err := d.mesh.Honest(i, to, bytes)
 	if err == nil {
@@ -284,22 +277,58 @@ func (d *differ) honest(i int, r policy.Request) error {
 	}
 	what := fmt.Sprintf("%s/%s %v asks %v at %v", r.Source.Namespace, r.Source.ServiceAccount, r.Source.Labels, r.Access, to)
 	if err == nil {
-		d.count("honest", out)
 		err = d.judge(r.Source, out)
 	}
 	switch {
 	case err != nil:
-	case !out.Reached() && d.bounds.mustPass(r) && !d.bounds.direct(r.Access):
+	case !out.Reached() && must && !d.bounds.direct(r.Access):
 		err = errors.New("the model allows what is denied")
 	case out.Reached() && out.Host != "" && out.Host != r.Host.String():
 		err = fmt.Errorf("arrives at %s", out.Host)
 	case out.Reached() && out.Origination == nil && out.Port != r.Port:
 		err = fmt.Errorf("arrives at port %d", out.Port)
 	}
-	return d.explain(what, out, err)
+	switch {
+	case out.Reached():
+		d.seen.counts[honestReached]++
+	case must:
+		d.seen.counts[honestDirect]++
+	case d.bounds.mayPass(r):
+		d.seen.counts[honestLost]++
+	default:
+		d.seen.counts[honestDenied]++
+	}
+	d.decided(r)
+	return true, d.explain(what, out, err)
 }
 
-// bypass compares a connection that one of the workloads opens to a gateway or waypoint by itself, with what it may have seen or guessed.
+// decided counts a request for the cells of the rule that decided it.
+func (d *differ) decided(r policy.Request) {
+	by := reference.DecideRules(d.bounds.must, r).Rule
+	for g := range d.plan.Grants() {
+		if by != "" && string(g.ID) == string(by) {
+			for _, c := range cellsOf(g) {
+				d.seen.cell(c, census{decided: 1})
+			}
+		}
+	}
+}
+
+// shouted returns bytes with the name in upper case, as some clients write it.
+func shouted(b walk.Bytes) walk.Bytes {
+	switch b := b.(type) {
+	case walk.TLS:
+		b.SNI = strings.ToUpper(b.SNI)
+		return b
+	case walk.HTTP:
+		b.Authority = strings.ToUpper(b.Authority)
+		return b
+	}
+	return b
+}
+
+// bypass compares a connection that one of the workloads opens to a gateway or waypoint by itself, with what it may have seen or guessed: any
+// names, its own certificate or none.
 func (d *differ) bypass() error {
 	w := d.mesh.World
 	i := d.random.IntN(len(w.Workloads))
@@ -307,13 +336,26 @@ func (d *differ) bypass() error {
 	var out walk.Outcome
 	var err error
 	var what string
+	own := w.SPIFFE(w.Workloads[i])
+	if d.random.IntN(16) == 0 {
+		own = "" // withheld
+	}
 	switch {
-	case d.ambient && len(w.Waypoints) == 0:
+	case len(w.Waypoints) == 0 && len(w.Gateways) == 0:
 		return nil
-	case d.ambient:
+	case w.Ambient:
+		n := d.random.IntN(len(w.Waypoints))
+		if d.random.IntN(16) == 0 {
+			if d.random.IntN(2) == 0 {
+				b = walk.TLS{SNI: d.known.name(d.random), Identity: own, Inner: b}
+			}
+			what = fmt.Sprintf("sends %v to the waypoint itself", b)
+			out, err = d.mesh.Bypass(i, netip.AddrPortFrom(w.WaypointIP(n), choose(d.random, []uint16{world.HBONE, 15001, 443})), b)
+			break
+		}
 		to := netip.AddrPortFrom(d.mesh.Resolve(i, d.known.name(d.random), elsewhere), choose(d.random, []uint16{443, 80, 8443, 8080}))
 		what = fmt.Sprintf("sends %v through the waypoint to %v", b, to)
-		out, err = d.mesh.Tunnel(i, d.random.IntN(len(w.Waypoints)), to, b)
+		out, err = d.mesh.Tunnel(i, n, to, b)
 	default:
 		g := d.random.IntN(len(w.Gateways))
 		port := choose(d.random, w.Gateways[g].Ports)
@@ -322,7 +364,7 @@ func (d *differ) bypass() error {
 			if len(d.known.outer) > 0 && d.random.IntN(4) > 0 {
 				name = choose(d.random, d.known.outer)
 			}
-			b = walk.TLS{SNI: name, Identity: w.SPIFFE(w.Workloads[i]), Inner: b}
+			b = walk.TLS{SNI: name, Identity: own, Inner: b}
 		}
 		what = fmt.Sprintf("sends %v to port %d of %s", b, port.Number, w.Gateways[g].Name)
 		out, err = d.mesh.Bypass(i, netip.AddrPortFrom(w.ServiceIP(g), port.Number), b)
@@ -331,7 +373,11 @@ func (d *differ) bypass() error {
 		err = d.filtered(i, &out)
 	}
 	if err == nil {
-		d.count("bypass", out)
+		if out.Reached() {
+			d.seen.counts[bypassReached]++
+		} else {
+			d.seen.counts[bypassDenied]++
+		}
 		err = d.judge(sourceOf(w, i, cluster, d.inventory), out)
 	}
 	return d.explain(fmt.Sprintf("%s/%s %s", w.Workloads[i].Namespace, w.Workloads[i].ServiceAccount, what), out, err)
@@ -376,30 +422,17 @@ func (d *differ) direct(near policy.Access) error {
 	ok, err := d.filter.permits(i, to)
 	what := fmt.Sprintf("%s/%s dials %v", w.Workloads[i].Namespace, w.Workloads[i].ServiceAccount, to)
 	if err != nil || !ok {
-		d.count("direct", walk.Outcome{Denied: "dropped"})
+		d.seen.counts[directDropped]++
 		return d.explain(what, walk.Outcome{}, err)
 	}
-	d.count("direct", walk.Outcome{})
+	d.seen.counts[directOpen]++
 	source := sourceOf(w, i, cluster, d.inventory)
 	for _, protocol := range []policy.Protocol{policy.TCP, policy.TLS, policy.HTTP} {
 		if d.bounds.mayPass(policy.Request{Source: source, Access: policy.Access{Protocol: protocol, Port: to.Port(), Address: to.Addr()}}) {
 			return nil
 		}
-		for _, a := range d.result.Assurances {
-			// What is said to be advisory is no promise about pods that bypass their sidecars.
-			if a.Grant.Kind == render.AllowGrant && a.Holds == render.Advisory && holds(a.Grant.To, policy.Access{Protocol: protocol, Port: to.Port(), Address: to.Addr()}) {
-				d.count("direct, by advisory rules", walk.Outcome{})
-				return nil
-			}
-		}
 	}
 	return d.explain(what, walk.Outcome{}, errors.New("no rule allows that address and port"))
-}
-
-// holds reports whether a destination contains an access, whoever makes it.
-func holds(to policy.Destination, a policy.Access) bool {
-	everyone := &policy.EffectiveRule{Effect: policy.Allow, Sources: identity.Everything(), To: []policy.Destination{to}}
-	return reference.DecideRules([]*policy.EffectiveRule{everyone}, policy.Request{Source: identity.Workload{Namespace: "any"}, Access: a}).Allowed
 }
 
 // explain adds to an error what was done, and the way it took.

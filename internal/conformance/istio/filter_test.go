@@ -61,6 +61,9 @@ func newPacketFilter(w *world.World, inv *identity.Inventory, objs []*objects.Ob
 	for i, g := range w.Gateways {
 		add(w.GatewayIP(i), g.Namespace, g.Labels)
 	}
+	for i, p := range w.Waypoints {
+		add(w.WaypointIP(i), p.Namespace, p.Labels())
+	}
 	return f, nil
 }
 

@@ -57,11 +57,15 @@ func sayable(r *rand.Rand) []*policy.Policy {
 	var out []*policy.Policy
 	for i := range 1 + r.IntN(2) {
 		p := &policy.Policy{Name: fmt.Sprintf("p%d", i)}
-		if r.IntN(3) == 0 {
+		from := sayableSources
+		switch r.IntN(8) {
+		case 0, 1, 2:
 			p.Cluster = sayableSection(r)
+		case 3:
+			p.Namespace, from = "a", namespacedSources
 		}
 		for j := range 1 + r.IntN(3) {
-			p.Sources = append(p.Sources, policy.Source{Name: fmt.Sprintf("s%d", j), From: identity.MustSelector(choose(r, sayableSources)), Section: sayableSection(r)})
+			p.Sources = append(p.Sources, policy.Source{Name: fmt.Sprintf("s%d", j), From: identity.MustSelector(choose(r, from)), Section: sayableSection(r)})
 		}
 		out = append(out, p)
 	}
@@ -78,6 +82,16 @@ var sayableSources = []identity.Term{
 	{Namespaces: []string{"a*"}},
 	{Namespaces: []string{"a*"}, ServiceAccounts: []string{"x*"}},
 	{Namespaces: []string{"a"}, PodLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "1"}}},
+	{PodLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "1"}}},
+	{NamespaceLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "2"}}},
+}
+
+// namespacedSources are those of a policy for namespace a.
+var namespacedSources = []identity.Term{
+	{Namespaces: []string{"a"}},
+	{ServiceAccounts: []string{"x"}},
+	{Namespaces: []string{"a"}, ServiceAccounts: []string{"y"}},
+	{PodLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "1"}}},
 }
 
 func sayableSection(r *rand.Rand) policy.Section {
@@ -94,6 +108,9 @@ func sayableSection(r *rand.Rand) policy.Section {
 	if r.IntN(8) == 0 {
 		for range 1 + r.IntN(2) {
 			s.Within = append(s.Within, policy.Rule{To: sayableDestination(r, policy.Within)})
+		}
+		if r.IntN(2) == 0 { // one that lets some of it pass
+			s.Within = append(s.Within, policy.Rule{To: partOf(r, choose(r, s.Allow).To)})
 		}
 	}
 	return s
@@ -134,11 +151,11 @@ func sayableDestination(r *rand.Rand, effect policy.Effect) policy.Destination {
 	case n < 5:
 		d.Protocol = policy.TLS
 		names("a.com", "*.a.com", "b.a.com", "*.b.a.com", "a.b.a.com", "b.com", "*.b.com", "a-b.com")
-		ports(443, 443, 8443)
+		ports(443, 443, 443, 8443, 8443, 80)
 	case n < 8:
 		d.Protocol = policy.HTTP
 		names("*.a.com", "*.a.com", "a.com", "b.a.com", "*.b.a.com", "b.com")
-		ports(80, 80, 80, 8080)
+		ports(80, 80, 80, 80, 8080, 443)
 		if effect == policy.Allow && r.IntN(4) == 0 {
 			d.Hosts = []match.Pattern{match.MustParsePattern(choose(r, []string{"o.com", "p.com"}))}
 			d.OriginateTLS = &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}

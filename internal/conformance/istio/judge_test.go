@@ -22,14 +22,14 @@ import (
 type bounds struct {
 	must []*policy.EffectiveRule // without the allows that were lost
 	may  []*policy.EffectiveRule // without the denies and boundaries that were given up
+	lost map[render.GrantID]bool
 }
 
 func boundsOf(p *render.Plan, losses []render.Loss) bounds {
-	lost := map[render.GrantID]bool{}
+	b := bounds{lost: map[render.GrantID]bool{}}
 	for _, l := range losses {
-		lost[l.Grant.ID] = true
+		b.lost[l.Grant.ID] = true
 	}
-	var b bounds
 	for g := range p.Grants() {
 		r := &policy.EffectiveRule{ID: policy.RuleID(g.ID), Sources: g.Source.Selector, To: []policy.Destination{g.To}}
 		switch g.Kind {
@@ -42,14 +42,24 @@ func boundsOf(p *render.Plan, losses []render.Loss) bounds {
 		default:
 			continue
 		}
-		if r.Effect != policy.Allow || !lost[g.ID] {
+		if r.Effect != policy.Allow || !b.lost[g.ID] {
 			b.must = append(b.must, r)
 		}
-		if r.Effect == policy.Allow || !lost[g.ID] {
+		if r.Effect == policy.Allow || !b.lost[g.ID] {
 			b.may = append(b.may, r)
 		}
 	}
 	return b
+}
+
+// allowed returns what somebody may reach.
+func (b bounds) allowed() (out []policy.Destination) {
+	for _, r := range b.must {
+		if r.Effect == policy.Allow {
+			out = append(out, r.To...)
+		}
+	}
+	return out
 }
 
 // mustPass reports whether configuration that lets r not pass is wrong.
@@ -69,6 +79,7 @@ func (b bounds) direct(a policy.Access) bool {
 
 // rendered is configuration that was rendered for policies, and what may be expected of it.
 type rendered struct {
+	plan   *render.Plan
 	result *render.Result
 	bounds bounds
 	objs   []*objects.Object
@@ -80,7 +91,10 @@ func renderPolicies(policies []*policy.Policy, stack render.Stack, cluster strin
 	if err != nil {
 		return nil, err
 	}
-	plan := render.NewPlan(engine, cluster, render.WithInventory(inv))
+	plan := render.NewPlan(engine, cluster)
+	if inv != nil {
+		plan = render.NewPlan(engine, cluster, render.WithInventory(inv))
+	}
 	result, err := render.Render(plan, stack)
 	var accept []render.Option
 	for wider := (*render.WideningError)(nil); errors.As(err, &wider) && len(accept) < 1000; {
@@ -96,16 +110,15 @@ func renderPolicies(policies []*policy.Policy, stack render.Stack, cluster strin
 	if err != nil {
 		return nil, err
 	}
-	return &rendered{result, boundsOf(plan, result.Losses), objs}, nil
+	return &rendered{plan, result, boundsOf(plan, result.Losses), objs}, nil
 }
 
-// worldOf returns the world of an inventory's pods, which keep their order.
-func worldOf(inv *identity.Inventory) *world.World {
-	w := &world.World{}
+// workloadsOf returns an inventory's pods, which keep their order.
+func workloadsOf(inv *identity.Inventory) (out []world.Workload) {
 	for _, p := range inv.Pods() {
-		w.Workloads = append(w.Workloads, world.Workload{Namespace: p.Namespace, ServiceAccount: p.ServiceAccount, Labels: p.Labels})
+		out = append(out, world.Workload{Namespace: p.Namespace, ServiceAccount: p.ServiceAccount, Labels: p.Labels})
 	}
-	return w
+	return out
 }
 
 // sourceOf returns the i-th workload of a world as the model knows it.
@@ -120,20 +133,26 @@ func sourceOf(w *world.World, i int, cluster string, inv *identity.Inventory) id
 	return s
 }
 
-// spoken returns what an honest application sends for an access, and where to. ok is false for what sidecars do not see or cannot be told.
-func spoken(a policy.Access) (to netip.AddrPort, b walk.Bytes, ok bool) {
-	addr := a.Address
+// spoken returns what an honest application sends for an access, and where to; or why it is not for the mesh to judge.
+func spoken(a policy.Access) (to netip.AddrPort, b walk.Bytes, why string) {
+	addr := a.Address.Unmap()
 	if !addr.IsValid() {
 		addr = elsewhere
 	}
-	if addr.Is6() || addr.IsUnspecified() {
-		return to, nil, false // the world is IPv4's, and nothing can be sent to no address
+	switch {
+	case a.Port == 0 || addr.IsUnspecified():
+		return to, nil, "to no address or port"
+	case addr.Is6():
+		return to, nil, "to IPv6, which the world has not"
 	}
 	to = netip.AddrPortFrom(addr, a.Port)
 	switch a.Protocol {
 	case policy.TLS:
-		return to, sni(a.Host.String()), true
+		return to, sni(a.Host.String()), ""
 	case policy.HTTP:
+		if strings.Contains(a.Path, "//") || strings.ContainsAny(a.Path, "%\\;") || strings.Contains(a.Path, "..") {
+			return to, nil, "of an ambiguous path, which is no request to the model"
+		}
 		authority := a.Host.String()
 		if authority == "" {
 			authority = addr.String()
@@ -141,11 +160,11 @@ func spoken(a policy.Access) (to netip.AddrPort, b walk.Bytes, ok bool) {
 		if a.Port != 80 {
 			authority = fmt.Sprintf("%s:%d", authority, a.Port)
 		}
-		return to, walk.HTTP{Authority: authority, Method: a.Method, Path: a.Path}, true
+		return to, walk.HTTP{Authority: authority, Method: a.Method, Path: a.Path}, ""
 	case policy.TCP:
-		return to, walk.Raw{}, true
+		return to, walk.Raw{}, ""
 	}
-	return to, nil, false
+	return to, nil, "neither TCP nor on top of it"
 }
 
 // elsewhere is the address of names outside that requests do not give one for. Only rules for every address hold it.

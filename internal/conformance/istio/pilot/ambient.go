@@ -13,12 +13,41 @@ import (
 	"github.com/egresskit/egress/internal/conformance/istio/world"
 )
 
-// ambientMu keeps servers with and without ambient mode apart: Pilot reads the switches while it works.
-var ambientMu sync.Mutex
+// modes keeps servers with and without ambient mode apart: Pilot reads the switches for it while it works.
+var modes = sync.NewCond(new(sync.Mutex))
+
+var running struct { // guarded by modes.L
+	servers int
+	ambient bool
+	restore func()
+}
+
+// enterMode waits until no server of the other mode runs, sets Pilot's switches, and returns what ends it.
+func enterMode(ambient bool) (leave func()) {
+	modes.L.Lock()
+	defer modes.L.Unlock()
+	for running.servers > 0 && running.ambient != ambient {
+		modes.Wait()
+	}
+	if running.servers == 0 {
+		running.ambient, running.restore = ambient, func() {}
+		if ambient {
+			running.restore = enableAmbient()
+		}
+	}
+	running.servers++
+	return func() {
+		modes.L.Lock()
+		defer modes.L.Unlock()
+		if running.servers--; running.servers == 0 {
+			running.restore()
+			modes.Broadcast()
+		}
+	}
+}
 
 // enableAmbient sets Pilot's switches for ambient mode and returns what sets them back. Wildcard entries for TLS are behind a switch of their own.
 func enableAmbient() (restore func()) {
-	ambientMu.Lock()
 	switches := []*bool{
 		&features.EnableAmbient, &features.EnableAmbientWaypoints, &features.EnableHBONESend, &features.EnableSidecarHBONEListening,
 		&features.EnableIngressWaypointRouting, &features.EnableWildcardHostServiceEntriesForTLS,
@@ -31,7 +60,6 @@ func enableAmbient() (restore func()) {
 		for i, s := range switches {
 			*s = was[i]
 		}
-		ambientMu.Unlock()
 	}
 }
 

@@ -50,8 +50,8 @@ func Run(w *world.World, objs []*objects.Object, f func(*Pilot) error) error {
 		if objs, err = settle(w, objs); err != nil {
 			return err
 		}
-		defer enableAmbient()()
 	}
+	defer enterMode(w.Ambient)()
 	options, err := fakeOptions(w, append(background, objs...))
 	if err != nil {
 		return err
