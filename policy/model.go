@@ -71,7 +71,12 @@ func ParseProtocol(s string) (Protocol, error) {
 	return AnyProtocol, fmt.Errorf("%q is not a protocol; write TLS, HTTP, TCP, UDP or SCTP", s)
 }
 
-// A Destination is a set of requests' destinations: hosts or addresses, never both, with a protocol and ports.
+// MaxListed is how many ranges of ports, how many methods and how many paths one rule may list. What a rule says is said of each of its hosts
+// or addresses, which may be many; so the other lists have to be short.
+const MaxListed = 256
+
+// A Destination is a set of requests' destinations: hosts or addresses, never both, with a protocol and ports. It lists at most [MaxListed]
+// ranges of ports, methods and paths.
 type Destination struct {
 	Hosts     []match.Pattern
 	Addresses match.Prefixes

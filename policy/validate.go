@@ -21,8 +21,18 @@ func (c *compiler) checkRule(effect Effect, r *Rule, at *locus) {
 		c.checkName("rule", r.Name, maxName, at.position("name"))
 	}
 	c.checkPlace(&r.To, at)
+	c.checkLength("ports", len(r.To.Ports.Ranges()), at)
+	c.checkLength("methods", len(r.To.Methods), at)
+	c.checkLength("paths", len(r.To.Paths), at)
 	c.checkProtocol(effect, &r.To, at)
 	c.checkHTTP(effect, &r.To, at)
+}
+
+// checkLength reports a list that is too long.
+func (c *compiler) checkLength(field string, n int, at *locus) {
+	if n > MaxListed {
+		c.report("too-many", at.position(field), fmt.Sprintf("the rule lists %d %s", n, field), fmt.Sprintf("list at most %d, or write several rules", MaxListed))
+	}
 }
 
 // checkPlace reports what is wrong with hosts and addresses.

@@ -30,6 +30,7 @@ type Schema struct {
 	Maximum              int                `json:"maximum,omitempty"`
 	MaxLength            int                `json:"maxLength,omitempty"`
 	MinItems             int                `json:"minItems,omitempty"`
+	MaxItems             int                `json:"maxItems,omitempty"`
 	MinProperties        int                `json:"minProperties,omitempty"`
 	Items                *Schema            `json:"items,omitempty"`
 	Required             []string           `json:"required,omitempty"`
@@ -295,6 +296,8 @@ func describe(s *Schema, doc string) (required bool, err error) {
 			number = &s.MinProperties
 		case "MinItems":
 			number = &s.MinItems
+		case "MaxItems":
+			number = &s.MaxItems
 		case "MaxLength":
 			number = &s.MaxLength
 		case "Minimum":

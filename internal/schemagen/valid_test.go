@@ -14,6 +14,7 @@ import (
 
 	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/internal/schemagen"
+	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/v1alpha1"
 )
 
@@ -121,6 +122,8 @@ func TestWrongDocumentsAreNot(t *testing.T) {
 		{rule("{hosts: [a.com], ports: [0]}"), "spec.cluster.allow[0].ports[0]"},
 		{rule("{hosts: [a.com], ports: [http]}"), "spec.cluster.allow[0].ports[0]"},
 		{rule("{hosts: [a.com], ports: ['80-81', 443]}"), ""},
+		{rule("{hosts: [a.com], ports: [" + strings.Repeat("443,", policy.MaxListed) + "]}"), ""},
+		{rule("{hosts: [a.com], ports: [" + strings.Repeat("443,", policy.MaxListed+1) + "]}"), "spec.cluster.allow[0].ports"},
 		{rule("{hosts: [a.com], protocol: tls}"), "spec.cluster.allow[0].protocol"},
 		{rule("{hosts: [a.com], protocol: HTTP, originateTLS: {port: 443}}"), "spec.cluster.allow[0].originateTLS.mode"},
 		{document("{sources: [{}]}"), "spec.sources[0].from"},
@@ -180,7 +183,7 @@ func check(s schema, v any, path string) (errs []string) {
 			fail(path, "%q does not fit", v)
 		}
 	case []any:
-		if len(v) < int(number("minItems")) {
+		if len(v) < int(number("minItems")) || s["maxItems"] != nil && len(v) > int(number("maxItems")) {
 			fail(path, "%d items", len(v))
 		}
 		items, _ := s["items"].(schema)

@@ -35,6 +35,7 @@ const (
 	CodeMissingFrom      = "missing-from"      // or an entry of from that selects everything
 	CodeBadSelector      = "bad-selector"
 	CodeEmptyList        = "empty-list"
+	CodeTooMany          = "too-many" // ports, methods or paths
 	CodeEmptyWithin      = "empty-within"
 	CodeNoDestination    = "no-destination"
 	CodeTwoDestinations  = "hosts-and-addresses"

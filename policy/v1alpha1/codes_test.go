@@ -1,8 +1,10 @@
 package v1alpha1_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/egresskit/egress/identity"
@@ -29,6 +31,21 @@ func TestCodesOfCompile(t *testing.T) {
 		}},
 		{rule("{hosts: [a.com], protocol: SCTP, ports: [1]}"), func(p *policy.Policy) { p.Cluster.Allow[0].To = p.Cluster.Allow[0].To.SCTP(1) }},
 		{rule("{hosts: [a.com], protocol: QUIC}"), func(p *policy.Policy) { p.Cluster.Allow[0].To.Protocol = 77 }},
+		{rule("{hosts: [a.com], ports: [" + everyOther() + "]}"), func(p *policy.Policy) {
+			var ports []uint16
+			for i := range uint16(policy.MaxListed + 1) {
+				ports = append(ports, 2*i+1)
+			}
+			p.Cluster.Allow[0].To.Ports = match.PortsOf(ports...)
+		}},
+		{rule("{hosts: [a.com], protocol: HTTP, paths: [" + strings.Repeat("/a, ", policy.MaxListed+1) + "]}"), func(p *policy.Policy) {
+			p.Cluster.Allow[0].To = p.Cluster.Allow[0].To.HTTP()
+			p.Cluster.Allow[0].To.Paths = slices.Repeat([]policy.Path{policy.MustParsePath("/a")}, policy.MaxListed+1)
+		}},
+		{rule("{hosts: [a.com], protocol: HTTP, methods: [" + strings.Repeat("GET, ", policy.MaxListed+1) + "]}"), func(p *policy.Policy) {
+			p.Cluster.Allow[0].To = p.Cluster.Allow[0].To.HTTP()
+			p.Cluster.Allow[0].To.Methods = slices.Repeat([]string{"GET"}, policy.MaxListed+1)
+		}},
 		{rule("{hosts: [a.com], methods: [GET]}"), func(p *policy.Policy) { p.Cluster.Allow[0].To.Methods = []string{"GET"} }},
 		{rule("{hosts: [a.com], protocol: HTTP, methods: [get]}"), func(p *policy.Policy) {
 			p.Cluster.Allow[0].To.Protocol = policy.HTTP
@@ -102,4 +119,13 @@ func from1(namespace string) identity.Selector {
 func originate(p *policy.Policy, o policy.TLSOrigination) {
 	p.Cluster.Allow[0].To.Protocol = policy.HTTP
 	p.Cluster.Allow[0].To.OriginateTLS = &o
+}
+
+// everyOther returns a port more than a rule may list, with none beside another.
+func everyOther() string {
+	var b strings.Builder
+	for i := range policy.MaxListed + 1 {
+		fmt.Fprintf(&b, "%d, ", 2*i+1)
+	}
+	return b.String()
 }

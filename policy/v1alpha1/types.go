@@ -130,16 +130,19 @@ type Rule struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
 	Ports []intstr.IntOrString `json:"ports,omitzero"`
 	// Methods limit requests of protocol HTTP, as they are sent: GET. Absent: any.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
 	Methods []string `json:"methods,omitzero"`
 	// Paths limit requests of protocol HTTP: /v1/charges is that path, /v1/* what is below /v1/. Absent: any.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
 	Paths []string `json:"paths,omitzero"`
 	// OriginateTLS asks the enforcement point to speak TLS to the destination on behalf of the application. For allows with hosts and protocol HTTP.
 	// +optional

@@ -25,6 +25,13 @@ func (p *place) checkEmpty(present bool, n int, advice string) {
 	}
 }
 
+// checkLength reports a list that is too long.
+func (p *place) checkLength(n int) {
+	if n > policy.MaxListed {
+		p.report(CodeTooMany, fmt.Sprintf("a list of %d", n), fmt.Sprintf("list at most %d, or write several rules", policy.MaxListed))
+	}
+}
+
 // patterns returns the hosts that are right, and reports the others.
 func (p *place) patterns(hosts []string) []match.Pattern {
 	p.checkEmpty(hosts != nil, len(hosts), "name at least one host, or leave the rule out")
@@ -135,6 +142,7 @@ func parsePrefix(s string) (prefix netip.Prefix, message, advice string) {
 // ports returns the ports that are right, and reports the others.
 func (p *place) ports(ports []intstr.IntOrString) match.Ports {
 	p.checkEmpty(ports != nil, len(ports), "name at least one port, or leave ports out")
+	p.checkLength(len(ports))
 	var out []match.PortRange
 	for i := range ports {
 		at := p.index(i)
@@ -155,6 +163,7 @@ func (p *place) ports(ports []intstr.IntOrString) match.Ports {
 // methods returns the methods that are right, and reports the others.
 func (p *place) methods(methods []string) []string {
 	p.checkEmpty(methods != nil, len(methods), "leave methods out to mean any")
+	p.checkLength(len(methods))
 	var out []string
 	p.checkEach(methods, func(at *place, m string) bool {
 		if m == "" || len(m) > maxName || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
@@ -170,6 +179,7 @@ func (p *place) methods(methods []string) []string {
 // paths returns the paths that are right, and reports the others.
 func (p *place) paths(paths []string) []policy.Path {
 	p.checkEmpty(paths != nil, len(paths), "leave paths out to mean any")
+	p.checkLength(len(paths))
 	var out []policy.Path
 	p.checkEach(paths, func(at *place, s string) bool {
 		path, err := policy.ParsePath(s)
