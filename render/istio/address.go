@@ -31,7 +31,7 @@ func (b *builder) emitAddresses(classes []render.AddressClass) error {
 		if texts := addressTexts(c.Addresses); len(texts) == 0 {
 			why = "0.0.0.0 and :: are no destinations"
 		} else {
-			part = b.refuse(c, part, said)
+			part = b.refuse(c.Grants, part, said, render.TCPByAddress)
 			b.emitDirect(c, texts, whole, render.Same, said)
 			b.emitDirect(c, texts, part, render.Wider, said)
 		}
@@ -49,20 +49,20 @@ func (b *builder) emitAddresses(classes []render.AddressClass) error {
 
 // refuse returns the namespaces of part that may be opened as a whole: those where another layer tells the pods apart for each grant. The
 // grants that have to do without a namespace are skipped, and noted as said.
-func (b *builder) refuse(c render.AddressClass, part scope, said map[*render.Grant]bool) scope {
+func (b *builder) refuse(grants []*render.Grant, part scope, said map[*render.Grant]bool, lost render.Feature) scope {
 	var open scope
 	for _, ns := range part.namespaces {
 		reaches := func(g *render.Grant) bool {
 			return slices.ContainsFunc(g.Source.Accounts, func(a accountSelector) bool { return inNamespace(a, ns) })
 		}
-		if !slices.ContainsFunc(c.Grants, func(g *render.Grant) bool { return reaches(g) && !g.Admit }) {
+		if !slices.ContainsFunc(grants, func(g *render.Grant) bool { return reaches(g) && !g.Admit }) {
 			open.namespaces = append(open.namespaces, ns)
 			continue
 		}
-		for _, g := range c.Grants {
+		for _, g := range grants {
 			if reaches(g) && !said[g] {
 				said[g] = true
-				b.out.Skip(g, render.TCPByAddress, fmt.Sprintf("not all pods of namespace %s may, and sidecars tell none apart from the others by address", ns))
+				b.out.Skip(g, lost, fmt.Sprintf("not all pods of namespace %s may, and their sidecars are not told apart", ns))
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func (b *builder) emitDirect(c render.AddressClass, addresses []string, to scope
 		}) {
 			grants = append(grants, g)
 			said[g] = true
-			b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
+			b.out.Assure(g, atSidecar)
 		}
 	}
 	var ports []*networking.ServicePort
@@ -94,7 +94,7 @@ func (b *builder) emitDirect(c render.AddressClass, addresses []string, to scope
 		for j, ports := range chunk(ports, maxInEntry) {
 			name := b.out.Name("egress-address", c.Sources.Key(), c.Ports.String(), f.String(), strconv.Itoa(i), strconv.Itoa(j))
 			b.out.Emit(render.Object{
-				APIVersion: networkingV1, Kind: "ServiceEntry", Namespace: b.profile.Gateway.Namespace, Name: name,
+				APIVersion: networkingV1, Kind: "ServiceEntry", Namespace: b.home(), Name: name,
 				Spec: &networking.ServiceEntry{
 					Hosts: []string{name + "." + directDomain}, Addresses: addresses, Ports: ports, ExportTo: to.exportTo(),
 					Location: networking.ServiceEntry_MESH_EXTERNAL, Resolution: networking.ServiceEntry_NONE,

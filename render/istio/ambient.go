@@ -350,6 +350,6 @@ func (b *builder) assumeAmbient(wildcardTLS bool) {
 		b.out.Assume("wildcard-tls", "istiod runs with ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS=true")
 	}
 	if b.spelled {
-		b.out.Assume("namespaces-known", "the namespaces of the inventory, or without one those that policies name, are all there are; render again when there are more")
+		b.assumeNamespaces()
 	}
 }

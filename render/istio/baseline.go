@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/internal/registry"
@@ -17,11 +18,13 @@ const (
 )
 
 // emitBaseline closes the sidecars to everything that is not in the registry.
-func (b *builder) emitBaseline() {
+//
+// It covers more grants that nothing but it says.
+func (b *builder) emitBaseline(more ...*render.Grant) {
 	switch p := &b.profile; p.RegistryOnly {
 	case ByNamespaceSidecars:
 		for _, ns := range b.cluster.namespaces {
-			b.emitSidecar(ns)
+			b.emitSidecar(ns, more)
 		}
 		if len(b.cluster.namespaces) == 0 {
 			for _, g := range b.baseline {
@@ -33,16 +36,16 @@ func (b *builder) emitBaseline() {
 	case ByMeshConfig:
 		b.out.Assume("registry-only", "the mesh configuration has outboundTrafficPolicy.mode REGISTRY_ONLY, and no Sidecar sets another one")
 	default:
-		b.emitSidecar(p.RootNamespace)
+		b.emitSidecar(p.RootNamespace, more)
 		b.out.Assume("one-root-sidecar", fmt.Sprintf("no other Sidecar without a workload selector is in namespace %s, and none elsewhere sets an outbound traffic policy", p.RootNamespace))
 	}
 	for _, g := range b.baseline {
-		b.out.Assure(g, render.Assurance{EnforcedAt: "sidecar", Holds: render.Advisory, Why: "a pod that bypasses its sidecar is not held by it"})
+		b.out.Assure(g, atSidecar)
 	}
 }
 
-func (b *builder) emitSidecar(namespace string) {
+func (b *builder) emitSidecar(namespace string, more []*render.Grant) {
 	b.out.Emit(render.Object{
 		APIVersion: networkingV1, Kind: "Sidecar", Namespace: namespace, Name: b.out.Name("egress-baseline"), Spec: registry.NewOnly(),
-	}, render.Same, b.baseline...)
+	}, render.Same, unique(slices.Concat(b.baseline, more))...)
 }

@@ -33,4 +33,9 @@
 // Connections by address leave from the sidecar directly: by the time they arrive at a gateway, nothing tells where they were bound for. They
 // are ServiceEntries that the namespaces of their sources alone can see, so a part of a namespace cannot be told from the rest, and a pod
 // that bypasses its sidecar is not held. A packet filter in a stack makes up for both.
+//
+// # Other ways
+//
+// In ambient mode a waypoint is the gateway, for names and addresses: [Ambient]. Without any gateway, sidecars let names out themselves, by
+// ServiceEntries that each namespace sees its own of: [Direct]. This holds honest pods alone, and tells nothing but namespaces apart.
 package istio

@@ -91,8 +91,7 @@ func (b *builder) gatewayPods() *istiotype.WorkloadSelector {
 // assume says what must be true of the mesh.
 func (b *builder) assume() {
 	p := &b.profile
-	b.out.Assume("sidecars", fmt.Sprintf("every pod has an Istio sidecar of version %s or later, and trust domain %s", b.version, b.certs.trust))
-	b.out.Assume("tcp-only", "sidecars see TCP alone: something else keeps UDP and other protocols from leaving pods")
+	b.assumeSidecars()
 	if len(b.tls) > 0 {
 		if b.inside() {
 			b.out.Assume("shape", "names of TLS are told apart by a listener inside the gateway, which an EnvoyFilter adds: wildcards and the application's own server name are checked there")
@@ -108,6 +107,15 @@ func (b *builder) assume() {
 	}
 	b.out.Assume("names-are-ours", "nobody else exports ServiceEntries or VirtualServices for names and addresses outside")
 	if b.spelled {
-		b.out.Assume("namespaces-known", "the namespaces of the inventory, or without one those that policies name, are all there are; render again when there are more")
+		b.assumeNamespaces()
 	}
+}
+
+func (b *builder) assumeSidecars() {
+	b.out.Assume("sidecars", fmt.Sprintf("every pod has an Istio sidecar of version %s or later, and trust domain %s", b.version, b.certs.trust))
+	b.out.Assume("tcp-only", "sidecars see TCP alone: something else keeps UDP and other protocols from leaving pods")
+}
+
+func (b *builder) assumeNamespaces() {
+	b.out.Assume("namespaces-known", "the namespaces of the inventory, or without one those that policies name, are all there are; render again when there are more")
 }

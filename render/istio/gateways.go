@@ -9,6 +9,9 @@ import (
 
 // Gateways returns the egress gateway, or the waypoint in ambient mode, for a packet filter to let pods out to it: see [render.Gatekeeper].
 func (r *Renderer) Gateways(*render.Plan) []render.Gateway {
+	if r.direct() {
+		return nil
+	}
 	if w := r.profile.Waypoint; r.ambient() {
 		return []render.Gateway{{
 			Namespace: w.Namespace, PodLabels: map[string]string{"gateway.networking.k8s.io/gateway-name": w.Name}, Ports: match.PortsOf(hbonePort),

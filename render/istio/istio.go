@@ -40,6 +40,9 @@ func (r *Renderer) Features() render.Features {
 	if r.ambient() {
 		return ambientFeatures()
 	}
+	if r.direct() {
+		return directFeatures()
+	}
 	return render.Features{
 		render.HostExact:          render.Same,
 		render.HostSubdomains:     render.Same,
@@ -72,7 +75,10 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 		if why := r.profile.unsayable(h); why != "" {
 			return 0, shape, why
 		}
-		if shape == render.HostSubdomains && !r.inside() {
+		if r.direct() {
+			continue
+		}
+		if shape == render.HostSubdomains && !r.inside() && !r.ambient() {
 			return 0, shape, "names below a wildcard are told apart by a listener inside the gateway: " + r.notInside()
 		}
 		if g.To.Protocol == policy.HTTP && shape == render.HostSubdomains {
@@ -84,17 +90,20 @@ func (r *Renderer) Refine(p *render.Plan, g *render.Grant) (f render.Fidelity, l
 			}
 		}
 	}
-	if g.To.Protocol == policy.HTTP || !r.inside() {
-		for _, a := range g.Source.Accounts {
-			if _, ok := suffixPrincipal(a); !ok && isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
-				return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", a)
-			}
-		}
-	}
 	if g.To.Protocol == policy.HTTP {
 		for _, port := range serverFirst {
 			if g.To.Ports.Contains(port) {
 				return 0, render.HTTPByName, fmt.Sprintf("Istio takes port %d for a protocol whose server speaks first", port)
+			}
+		}
+	}
+	if r.direct() {
+		return r.refineDirect(g)
+	}
+	if g.To.Protocol == policy.HTTP || !r.inside() {
+		for _, a := range g.Source.Accounts {
+			if _, ok := suffixPrincipal(a); !ok && isGlob(a.ServiceAccount) && !isPrefix(a.ServiceAccount) {
+				return 0, render.SourceAccountGlob, fmt.Sprintf("AuthorizationPolicy says globs of one '*' at an end, and %s is not", a)
 			}
 		}
 	}
@@ -145,6 +154,9 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	}
 	if r.ambient() {
 		return b.buildAmbient(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
+	}
+	if r.direct() {
+		return b.buildDirect(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
 	}
 	return b.build(p.NameClasses(policy.TLS), p.NameClasses(policy.HTTP), p.AddressClasses())
 }
@@ -238,6 +250,14 @@ func (b *builder) spell(grants []*render.Grant, needs func(accountSelector) bool
 			b.out.Skip(g, lost, "Istio cannot say its namespaces but by name, and without an inventory those that no policy names are left out")
 		}
 	}
+}
+
+// home is the namespace of the objects that are for several namespaces.
+func (b *builder) home() string {
+	if b.direct() {
+		return b.profile.RootNamespace
+	}
+	return b.profile.Gateway.Namespace
 }
 
 // byPort returns the classes of each port, in order.

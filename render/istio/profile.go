@@ -31,6 +31,9 @@ type Profile struct {
 	// Gateway otherwise.
 	DataPlane DataPlane `json:"dataPlane,omitempty"`
 
+	// Egress is the way by which names leave; empty: [ByGateway].
+	Egress Egress `json:"egress,omitempty"`
+
 	Gateway  Gateway  `json:"gateway"`
 	Waypoint Waypoint `json:"waypoint"`
 
@@ -140,7 +143,15 @@ func (p Profile) Validate() policy.Diagnostics {
 	}
 	ds.oneOf("dataPlane", string(p.DataPlane), string(Sidecars), string(Ambient))
 	ds.oneOf("registryOnly", string(p.RegistryOnly), string(ByRootSidecar), string(ByNamespaceSidecars), string(ByMeshConfig))
+	ds.oneOf("egress", string(p.Egress), string(ByGateway), string(Direct))
+	if p.Egress == Direct && p.RegistryOnly == ByMeshConfig {
+		ds.addf("registryOnly", "%q, and names that leave from sidecars need Sidecars, which let the entries of a namespace take the place of those for all; write %q or %q",
+			p.RegistryOnly, ByRootSidecar, ByNamespaceSidecars)
+	}
 	if p.DataPlane == Ambient {
+		if p.Egress == Direct {
+			ds.addf("egress", "%q, and ambient mode has no sidecars that names could leave from; write %q", p.Egress, ByGateway)
+		}
 		if !p.DNSCapture {
 			ds.addf("dnsCapture", "false, and ambient mode tells names apart by the addresses that it answers DNS questions with; write true, or dataPlane: %s", Sidecars)
 		}

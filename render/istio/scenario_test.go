@@ -35,6 +35,7 @@ func TestScenario(t *testing.T) {
 	for name, change := range map[string]func(*istio.Profile){
 		"scenario":                func(*istio.Profile) {},
 		"scenario-no-envoyfilter": func(p *istio.Profile) { p.EnvoyFilter = false },
+		"scenario-direct":         func(p *istio.Profile) { p.Egress = istio.Direct },
 		"scenario-ambient":        func(p *istio.Profile) { p.DataPlane = istio.Ambient },
 	} {
 		t.Run(name, func(t *testing.T) {
