@@ -44,6 +44,7 @@ func directFeatures() render.Features {
 		render.SourceAccounts:     render.Same,
 		render.SourceAccountGlob:  render.Same,
 		render.Baseline:           render.Same,
+		render.TCPAlone:           render.Same,
 	}
 }
 
