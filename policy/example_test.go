@@ -77,7 +77,7 @@ func ExampleEngine_Explain() {
 	// denied: no rule allows it
 	//   request  shop/cart to TLS api.stripe.com port 443
 	//   nearest  storefront/card-payments: allow TLS api.stripe.com port 443 (team-payments); but the service account is cart, not checkout
-	//   change   a rule must allow it to shop/cart, as storefront/card-payments nearly does
+	//   change   a rule must allow it to shop/cart: a new one, or storefront/card-payments extended to it
 }
 
 // A proxy decides by whatever policies are in force, and denies until there are any.

@@ -17,7 +17,9 @@ type Explanation struct {
 
 	Matched    []Finding // the allows and denies that contain the request, in order of ID
 	Boundaries []Finding // the boundaries that select the source, in order of ID; those with Misses do not contain the request
-	Nearest    []Finding // where no allow contains the request: the allows that miss by least, nearest first; at most three
+	// Nearest are, where no allow contains the request, the allows that miss by least, nearest first: of its host or address or, when there is
+	// none, of a name like it; at most three.
+	Nearest []Finding
 
 	// Change says what would have to change for the opposite decision: all of it, or for an allowed request any one of it.
 	Change []string
@@ -32,11 +34,11 @@ type Finding struct {
 // A Miss is a field of a rule that a request does not meet.
 type Miss struct {
 	// Field is host, address, protocol, port, method or path; of the source: trust domain, cluster, namespace, service account, labels or
-	// namespace labels; expires, of
-	// the rule itself; or boundary, when nothing is inside it any more.
+	// namespace labels; expires, of the rule itself; or boundary, when nothing is inside it any more.
 	Field string `json:"field"`
-	Want  string `json:"want"`          // what the rule says
-	Got   string `json:"got,omitempty"` // what the request says; empty: nothing
+	Want  string `json:"want"`           // what the rule says
+	Got   string `json:"got,omitempty"`  // what the request says; empty: nothing
+	Note  string `json:"note,omitempty"` // what authors often take the rule for, and it is not; empty: nothing to add
 }
 
 // Limits of what an explanation lists: more is no explanation.
@@ -102,7 +104,7 @@ func (r *EffectiveRule) misses(a *Access) []Miss {
 		}
 	}
 	if len(r.To) == 0 {
-		return []Miss{{"boundary", "all that was inside has expired", ""}}
+		return []Miss{{Field: "boundary", Want: "all that was inside has expired"}}
 	}
 	return least
 }
@@ -112,30 +114,45 @@ func (d *Destination) misses(a *Access) []Miss {
 	if !d.containsPlace(a) {
 		if len(d.Hosts) > 0 {
 			hosts, others := d.nearestHosts(a.Host)
-			out = append(out, Miss{"host", joined(hosts) + others, a.Host.String()})
+			out = append(out, Miss{"host", joined(hosts) + others, a.Host.String(), wildcardNote(hosts, a.Host)})
 		} else {
 			got := ""
 			if a.Address.IsValid() {
 				got = a.Address.String()
 			}
 			prefixes, others := listed(d.Addresses.Prefixes())
-			out = append(out, Miss{"address", joined(prefixes) + others, got})
+			out = append(out, Miss{Field: "address", Want: joined(prefixes) + others, Got: got})
 		}
 	}
 	if !d.Protocol.Contains(a.Protocol) {
-		out = append(out, Miss{"protocol", d.Protocol.String(), a.Protocol.String()})
+		out = append(out, Miss{Field: "protocol", Want: d.Protocol.String(), Got: a.Protocol.String()})
 	}
 	if !d.Ports.IsEmpty() && !d.Ports.Contains(a.Port) {
-		out = append(out, Miss{"port", d.Ports.String(), fmt.Sprint(a.Port)})
+		out = append(out, Miss{Field: "port", Want: d.Ports.String(), Got: fmt.Sprint(a.Port)})
 	}
 	if !d.containsMethod(a) {
-		out = append(out, Miss{"method", strings.Join(d.Methods, ","), a.Method})
+		out = append(out, Miss{Field: "method", Want: strings.Join(d.Methods, ","), Got: a.Method})
 	}
 	if !d.containsPath(a) {
-		out = append(out, Miss{"path", joined(d.Paths), a.Path})
+		out = append(out, Miss{Field: "path", Want: joined(d.Paths), Got: a.Path})
 	}
 	return out
 }
+
+// wildcardNote says why a wildcard does not match a host that it looks like matching.
+func wildcardNote(hosts []match.Pattern, h match.Host) string {
+	for _, p := range hosts {
+		switch {
+		case p.Kind() == match.Subdomains && p.Suffix() == h.String():
+			return fmt.Sprintf("%s is the names below %s, without %s itself", p, h, h)
+		case p.Kind() == match.Glob && !h.IsZero() && p.Suffix() != "" && strings.HasSuffix(h.String(), "."+p.Suffix()) && labels(p.String()) != labels(h.String()):
+			return fmt.Sprintf("the wildcards of %s stay inside their label", p)
+		}
+	}
+	return ""
+}
+
+func labels(name string) int { return strings.Count(name, ".") + 1 }
 
 // sourceMisses returns what keeps s from selecting w, by the term that comes nearest.
 func sourceMisses(s identity.Selector, w identity.Workload) []Miss {
@@ -166,30 +183,35 @@ func termMisses(t identity.Term, w identity.Workload) []Miss {
 			continue
 		}
 		_, want, _ := strings.Cut(s.String(), "=")
-		out = append(out, Miss{f.field, want, f.got})
+		out = append(out, Miss{Field: f.field, Want: want, Got: f.got})
 	}
 	return out
 }
 
-// nearest returns the allows that miss r by least: by fewest fields, then by how much of the host they share, then by ID. What shares
-// nothing with the request is not near.
+// nearest returns the allows that miss r by least: by fewest fields, then by how much of the host they share, then by ID. When some name
+// its host or address, others are left out. One label in common, such as "com", is nothing in common.
 func (e *Engine) nearest(r *Request) []Finding {
 	type ranked struct {
 		Finding
 		shared int
 	}
 	var near []ranked
+	most := 0
 	for _, rules := range [][]*EffectiveRule{e.rules, e.expired} {
 		for _, rule := range rules {
 			if rule.Effect != Allow {
 				continue
 			}
-			if shared := rule.To[0].sharedLabels(&r.Access); shared >= 2 { // one label in common, such as "com", is nothing in common
-				if misses := e.allMisses(rule, r); len(misses) <= maxMisses {
+			if shared := rule.To[0].sharedLabels(&r.Access); shared >= 2 {
+				if misses := e.allMisses(rule, r); shared == samePlace || len(misses) <= maxMisses {
 					near = append(near, ranked{Finding{rule, misses}, shared})
+					most = max(most, shared)
 				}
 			}
 		}
+	}
+	if most == samePlace {
+		near = slices.DeleteFunc(near, func(n ranked) bool { return n.shared < samePlace })
 	}
 	slices.SortStableFunc(near, func(a, b ranked) int {
 		return cmp.Or(cmp.Compare(len(a.Misses), len(b.Misses)), cmp.Compare(b.shared, a.shared), strings.Compare(string(a.Rule.ID), string(b.Rule.ID)))
@@ -207,21 +229,23 @@ func (e *Engine) allMisses(rule *EffectiveRule, r *Request) []Miss {
 	misses := rule.misses(&r.Access)
 	switch {
 	case !e.speaksFor(&r.Source):
-		misses = append(misses, Miss{"trust domain", e.trust.String(), r.Source.TrustDomain})
+		misses = append(misses, Miss{Field: "trust domain", Want: e.trust.String(), Got: r.Source.TrustDomain})
 	case !rule.Sources.Matches(r.Source):
 		misses = append(misses, sourceMisses(rule.Sources, r.Source)...)
 	}
 	if _, inForce := slices.BinarySearch(e.ids, rule.ID); !inForce {
-		misses = append(misses, Miss{"expires", day(rule.Expires), ""})
+		misses = append(misses, Miss{Field: "expires", Want: day(rule.Expires)})
 	}
 	return misses
 }
 
-// sharedLabels returns how many labels at its end a's host shares with one of d's patterns, and more than any host has when a is at a
-// place of d.
+// samePlace is more labels than any host has.
+const samePlace = 1 << 10
+
+// sharedLabels returns how many labels at its end a's host shares with one of d's patterns, and samePlace when a is at a place of d.
 func (d *Destination) sharedLabels(a *Access) int {
 	if d.containsPlace(a) {
-		return 1 << 10
+		return samePlace
 	}
 	most := 0
 	for _, p := range d.Hosts {
@@ -280,18 +304,23 @@ func (x *Explanation) change() []string {
 	}
 	for _, f := range x.Boundaries {
 		if len(f.Misses) > 0 {
-			out = append(out, fmt.Sprintf("%s must have it inside", f.Rule.where()))
+			out = append(out, fmt.Sprintf("the boundary %s must have it inside", f.Rule.where()))
 		}
 	}
 	return out
 }
 
+// missingAllow says what would allow the request: a new rule, or the nearest one with other words.
 func (x *Explanation) missingAllow() string {
 	s := fmt.Sprintf("a rule must allow it to %s", describe(x.Request.Source))
 	if len(x.Nearest) == 0 {
 		return s
 	}
-	return s + ", as " + x.Nearest[0].Rule.where() + " nearly does"
+	near := x.Nearest[0]
+	if len(near.Misses) == 1 && near.Misses[0].Field == "expires" {
+		return fmt.Sprintf("%s: a new one, or %s with a later day of expiry", s, near.Rule.where())
+	}
+	return fmt.Sprintf("%s: a new one, or %s extended to it", s, near.Rule.where())
 }
 
 // where returns the rule's ID and position; where the line is known, the field says nothing more.

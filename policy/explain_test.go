@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/egresskit/egress/identity"
@@ -52,6 +53,7 @@ func TestExplainReadsAtOnce(t *testing.T) {
 	plain.Protocol, plain.Port = policy.HTTP, 80
 	database := policy.Request{Source: identity.Workload{Namespace: "shop", ServiceAccount: "b"},
 		Access: policy.Access{Protocol: policy.TCP, Port: 5433, Address: netip.MustParseAddr("203.0.113.9")}}
+	nowhere := policy.Request{Source: identity.Workload{Namespace: "news"}, Access: policy.Access{Protocol: policy.UDP, Port: 53, Address: netip.MustParseAddr("198.51.100.1")}}
 	nameless := request("shop", "a", "www.foo.com")
 	nameless.Host = match.Host{}
 	for _, c := range []struct {
@@ -71,16 +73,15 @@ denied: no rule allows it
   request  shop/b to TLS x.y.foo.com port 443
   outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the host is x.y.foo.com, not *.baz.com
   nearest  storefront/foo (policy.yaml:15:7): allow TLS *.foo.com port 443 (the foo API, team-a); but the service account is b, not a
-  nearest  storefront/everyone (policy.yaml:9:7): allow TLS *.bar.com,service1.foo.com port 443; but the host is x.y.foo.com, not *.bar.com,service1.foo.com
-  change   a rule must allow it to shop/b, as storefront/foo (policy.yaml:15:7) nearly does
-           storefront/b-within (policy.yaml:36:7) must have it inside
+  change   a rule must allow it to shop/b: a new one, or storefront/foo (policy.yaml:15:7) extended to it
+           the boundary storefront/b-within (policy.yaml:36:7) must have it inside
 `},
 		{request("shop", "b", "service1.foo.com"), `
 denied: outside the boundary storefront/b-within
   request  shop/b to TLS service1.foo.com port 443
   matches  storefront/everyone (policy.yaml:9:7): allow TLS *.bar.com,service1.foo.com port 443
   outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the host is service1.foo.com, not *.baz.com
-  change   storefront/b-within (policy.yaml:36:7) must have it inside
+  change   the boundary storefront/b-within (policy.yaml:36:7) must have it inside
 `},
 		{request("shop", "a", "admin.foo.com"), `
 denied by storefront/no-admin
@@ -95,16 +96,14 @@ denied: no rule allows it
   request  shop/b to TCP 203.0.113.9 port 5433
   outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the port is 5433, not 5432
   nearest  storefront/database (policy.yaml:32:7): allow TCP 203.0.113.0/24 port 5432; but the port is 5433, not 5432
-  change   a rule must allow it to shop/b, as storefront/database (policy.yaml:32:7) nearly does
-           storefront/b-within (policy.yaml:36:7) must have it inside
+  change   a rule must allow it to shop/b: a new one, or storefront/database (policy.yaml:32:7) extended to it
+           the boundary storefront/b-within (policy.yaml:36:7) must have it inside
 `},
 		{request("news", "", "old.cnn.com"), `
 denied: no rule allows it
   request  news to TLS old.cnn.com port 443
   nearest  storefront/old (policy.yaml:46:7): allow TLS old.cnn.com port 443; but it expired on 2026-06-15
-  nearest  storefront/cnn (policy.yaml:42:7): allow TLS edition.cnn.com port 443; but the host is old.cnn.com, not edition.cnn.com
-  nearest  storefront/cnn-plain (policy.yaml:44:7): allow HTTP edition.cnn.com port 80 originating Simple TLS to port 443; but the host is old.cnn.com, not edition.cnn.com, and the protocol is TLS, not HTTP, and the port is 443, not 80
-  change   a rule must allow it to news, as storefront/old (policy.yaml:46:7) nearly does
+  change   a rule must allow it to news: a new one, or storefront/old (policy.yaml:46:7) with a later day of expiry
 `},
 		{plain, `
 denied: no rule allows it
@@ -112,13 +111,28 @@ denied: no rule allows it
   outside  storefront/a-within (policy.yaml:21:7): within TLS *.bar.com,*.baz.com,*.foo.com; but the host is edition.cnn.com, not *.bar.com,*.baz.com,*.foo.com, and the protocol is HTTP, not TLS
   nearest  storefront/cnn-plain (policy.yaml:44:7): allow HTTP edition.cnn.com port 80 originating Simple TLS to port 443; but the namespace is shop, not news
   nearest  storefront/cnn (policy.yaml:42:7): allow TLS edition.cnn.com port 443; but the protocol is HTTP, not TLS, and the port is 80, not 443, and the namespace is shop, not news
-  change   a rule must allow it to shop/a, as storefront/cnn-plain (policy.yaml:44:7) nearly does
-           storefront/a-within (policy.yaml:21:7) must have it inside
+  change   a rule must allow it to shop/a: a new one, or storefront/cnn-plain (policy.yaml:44:7) extended to it
+           the boundary storefront/a-within (policy.yaml:21:7) must have it inside
 `},
 		{request("elsewhere", "x", "evilfoo.com"), `
 denied: no rule allows it
   request  elsewhere/x to TLS evilfoo.com port 443
+  nearest  none: no rule allows anybody this host or one much like it
   change   a rule must allow it to elsewhere/x
+`},
+		{request("shop", "b", "baz.com"), `
+denied: no rule allows it
+  request  shop/b to TLS baz.com port 443
+  outside  storefront/b-within (policy.yaml:36:7): within TCP 203.0.113.0/24 port 5432 or TLS *.baz.com; but the host is baz.com, not *.baz.com (*.baz.com is the names below baz.com, without baz.com itself)
+  nearest  storefront/baz (policy.yaml:30:7): allow TLS *.baz.com port 443; but the host is baz.com, not *.baz.com (*.baz.com is the names below baz.com, without baz.com itself)
+  change   a rule must allow it to shop/b: a new one, or storefront/baz (policy.yaml:30:7) extended to it
+           the boundary storefront/b-within (policy.yaml:36:7) must have it inside
+`},
+		{nowhere, `
+denied: no rule allows it
+  request  news to UDP 198.51.100.1 port 53
+  nearest  none: no rule allows anybody this address
+  change   a rule must allow it to news
 `},
 		{nameless, `
 denied: not a valid request
@@ -129,6 +143,50 @@ denied: not a valid request
 		if got := e.Explain(c.r).String(); got != c.want[1:] {
 			t.Errorf("got\n%s\nwant%s", got, c.want)
 		}
+	}
+}
+
+// What is often taken for something else is said as it is meant.
+func TestExplainMisses(t *testing.T) {
+	labelled := func(key, value string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+	}
+	for _, c := range []struct {
+		from identity.Term
+		to   policy.Destination
+		want string
+	}{
+		{identity.Term{Namespaces: []string{"shop"}, PodLabels: labelled("app", "a")}, policy.MustHosts("api.foo.com").TLS(), "the labels are app=x, not app=a"},
+		{identity.Term{NamespaceLabels: labelled("team", "a")}, policy.MustHosts("api.foo.com").TLS(), "no namespace labels are known, and they must be team=a"},
+		{identity.Term{Namespaces: []string{"shop"}}, policy.MustHosts("a*.api.foo.com", "api-*.foo.com", "b?.foo.com").TLS(),
+			"the host is api.foo.com, not a*.api.foo.com,api-*.foo.com,b?.foo.com"},
+		{identity.Term{Namespaces: []string{"shop"}}, policy.MustHosts("a?i.*.foo.com").TLS(),
+			"the host is api.foo.com, not a?i.*.foo.com (the wildcards of a?i.*.foo.com stay inside their label)"},
+		{identity.Term{Namespaces: []string{"shop"}, Clusters: []string{"prod-*"}}, policy.MustHosts("api.foo.com").TLS(), "no cluster is known, and it must be prod-*"},
+	} {
+		p := &policy.Policy{Name: "p", Sources: []policy.Source{{From: identity.MustSelector(c.from), Section: policy.Section{Allow: policy.Rules(c.to)}}}}
+		r := request("shop", "x", "api.foo.com")
+		r.Source.Labels = map[string]string{"app": "x"}
+		x := compile(t, []*policy.Policy{p}).Explain(r)
+		if len(x.Nearest) != 1 || len(x.Nearest[0].Misses) != 1 || x.Nearest[0].Misses[0].String() != c.want {
+			t.Errorf("got %s, want %s", x, c.want)
+		}
+	}
+}
+
+// Rules of the host asked for are near, however much else they miss, and others are not.
+func TestExplainPrefersTheHost(t *testing.T) {
+	p := &policy.Policy{Name: "p"}
+	for _, host := range []string{"api.foo.com", "other.foo.com"} {
+		from := identity.MustSelector(identity.Term{Namespaces: []string{"news"}, ServiceAccounts: []string{"n"}})
+		if host == "other.foo.com" {
+			from = account("shop", "x")
+		}
+		p.Sources = append(p.Sources, policy.Source{From: from, Section: policy.Section{Allow: []policy.Rule{{Name: host[:3], To: policy.MustHosts(host).HTTP(8080)}}}})
+	}
+	x := compile(t, []*policy.Policy{p}).Explain(request("shop", "x", "api.foo.com"))
+	if len(x.Nearest) != 1 || x.Nearest[0].Rule.ID != "p/api" || len(x.Nearest[0].Misses) != 4 {
+		t.Errorf("got %s", x)
 	}
 }
 
@@ -152,8 +210,8 @@ denied: no rule allows it
   request  shop/a to TLS x.d7.com port 443
   outside  p/s-within: within UDP *.com or any 10.0.0.0/24,10.1.0.0/24,10.2.0.0/24,10.3.0.0/24,10.4.0.0/24 or 95 others; but the protocol is TLS, not UDP
   nearest  p/r: allow TLS h0.d0.com,h1.d0.com,h10.d5.com,h14.d7.com,h15.d7.com port 443 or 995 others; but the host is x.d7.com, not h0.d0.com,h1.d0.com,h10.d5.com,h14.d7.com,h15.d7.com or 995 others
-  change   a rule must allow it to shop/a, as p/r nearly does
-           p/s-within must have it inside
+  change   a rule must allow it to shop/a: a new one, or p/r extended to it
+           the boundary p/s-within must have it inside
 `
 	if got != want[1:] {
 		t.Errorf("got\n%s\nwant%s", got, want)

@@ -88,6 +88,9 @@ func (x Explanation) String() string {
 	for _, f := range x.Nearest {
 		fmt.Fprintf(&b, "  nearest  %s\n", f.text(&x.Request.Access))
 	}
+	if x.Decision.Reason == NoRule && len(x.Nearest) == 0 {
+		fmt.Fprintf(&b, "  nearest  none: no rule allows anybody %s\n", x.place())
+	}
 	for i, c := range x.Change {
 		lead := ""
 		if i == 0 {
@@ -96,6 +99,17 @@ func (x Explanation) String() string {
 		fmt.Fprintf(&b, "  %-8s %s\n", lead, c)
 	}
 	return b.String()
+}
+
+// place names what no rule is near to.
+func (x Explanation) place() string {
+	switch {
+	case x.Request.Host.IsZero():
+		return "this address"
+	case x.Request.Address.IsValid():
+		return "this host or one much like it, or this address"
+	}
+	return "this host or one much like it"
 }
 
 // String returns the rule, where it stands, what it says, and what the request misses of it.
@@ -138,15 +152,25 @@ func (d Destination) text(a *Access) string {
 
 // String returns the miss as a clause, such as `the port is 80, not 443`.
 func (m Miss) String() string {
+	is, it := "is", "it"
+	if strings.HasSuffix(m.Field, "labels") {
+		is, it = "are", "they"
+	}
+	var s string
 	switch {
 	case m.Field == "expires":
-		return "it expired on " + m.Want
+		s = "it expired on " + m.Want
 	case m.Field == "boundary":
-		return m.Want
+		s = m.Want
 	case m.Got == "":
-		return fmt.Sprintf("no %s is known, and it must be %s", m.Field, m.Want)
+		s = fmt.Sprintf("no %s %s known, and %s must be %s", m.Field, is, it, m.Want)
+	default:
+		s = fmt.Sprintf("the %s %s %s, not %s", m.Field, is, m.Got, m.Want)
 	}
-	return fmt.Sprintf("the %s is %s, not %s", m.Field, m.Got, m.Want)
+	if m.Note != "" {
+		s += " (" + m.Note + ")"
+	}
+	return s
 }
 
 func joinedBy[T fmt.Stringer](list []T, sep string) string {
