@@ -135,7 +135,7 @@ func appliedStacks(t *testing.T) map[string]render.Stack {
 	return out
 }
 
-func loadQuickstart(t *testing.T) *policy.Engine {
+func loadQuickstart(t testing.TB) *policy.Engine {
 	t.Helper()
 	policies, err := v1alpha1.Load(v1alpha1.Path(filepath.FromSlash("../../../examples/quickstart/policy.yaml")))
 	if err != nil {

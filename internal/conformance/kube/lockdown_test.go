@@ -2,13 +2,11 @@ package kube
 
 import (
 	"net/netip"
-	"path/filepath"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/egresskit/egress/policy"
-	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/istio"
 	"github.com/egresskit/egress/render/networkpolicy"
@@ -42,27 +40,30 @@ var (
 	apiServer = netip.MustParseAddr("192.0.2.10")
 )
 
-// TestLockDownHolds renders the quickstart's policy for Istio and a packet filter, and asks the engines what pods can do that ignore their
-// sidecars: reach the gateway's doors, DNS, the control plane, other pods and the addresses that are theirs, and nothing else.
-func TestLockDownHolds(t *testing.T) {
-	policies, err := v1alpha1.Load(v1alpha1.Path(filepath.FromSlash("../../../examples/quickstart/policy.yaml")))
+// pod returns the pod of a name.
+func (w *World) pod(t testing.TB, name string) *Pod {
+	t.Helper()
+	for i := range w.Pods {
+		if w.Pods[i].Name == name {
+			return &w.Pods[i]
+		}
+	}
+	t.Fatalf("no pod %s", name)
+	return nil
+}
+
+// behindMesh renders the quickstart's policy for Istio and a packet filter, and returns what the packet filter is told. Nothing is lost.
+func behindMesh(t testing.TB, w *World, inMesh istio.Profile, profile networkpolicy.Profile) []*networkingv1.NetworkPolicy {
+	t.Helper()
+	mesh, err := istio.New(inMesh)
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := policy.Compile(policies)
+	filter, err := networkpolicy.New(profile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter, err := networkpolicy.New(networkpolicy.DefaultProfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mesh, err := istio.New(istio.DefaultProfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := lockedDown()
-	result, err := render.Render(render.NewPlan(engine, "", render.WithInventory(w.inventory(t))), render.Stack{mesh, filter})
+	result, err := render.Render(render.NewPlan(loadQuickstart(t), "", render.WithInventory(w.inventory(t))), render.Stack{mesh, filter})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,18 +76,17 @@ func TestLockDownHolds(t *testing.T) {
 			packets.Objects = append(packets.Objects, o)
 		}
 	}
+	return networkPolicies(t, "quickstart", &packets)
+}
+
+// TestLockDownHolds renders the quickstart's policy for Istio and a packet filter, and asks the engines what pods can do that ignore their
+// sidecars: reach the gateway's doors, DNS, the control plane, other pods and the addresses that are theirs, and nothing else.
+func TestLockDownHolds(t *testing.T) {
+	w := lockedDown()
+	policies := behindMesh(t, w, istio.DefaultProfile(), networkpolicy.DefaultProfile())
 	const tcp, udp = corev1.ProtocolTCP, corev1.ProtocolUDP
 	const open, shut = true, false
-	pod := func(name string) *Pod {
-		for i := range w.Pods {
-			if w.Pods[i].Name == name {
-				return &w.Pods[i]
-			}
-		}
-		t.Fatalf("no pod %s", name)
-		return nil
-	}
-	for _, j := range judges(t, w, networkPolicies(t, "quickstart", &packets)) {
+	for _, j := range judges(t, w, policies) {
 		for _, c := range []struct {
 			what     string
 			from, to string
@@ -124,9 +124,9 @@ func TestLockDownHolds(t *testing.T) {
 			{"gateway to a pod", "gateway", "a", netip.Addr{}, tcp, 443, shut},
 			{"gateway to the control plane", "gateway", "istiod", netip.Addr{}, tcp, 15012, open},
 		} {
-			flow := Flow{From: pod(c.from), Address: c.address, Protocol: c.protocol, Port: c.port}
+			flow := Flow{From: w.pod(t, c.from), Address: c.address, Protocol: c.protocol, Port: c.port}
 			if c.to != "" {
-				flow.To = pod(c.to)
+				flow.To = w.pod(t, c.to)
 			}
 			if got, err := j.Egress(flow); err != nil || got != c.want {
 				t.Errorf("%s: %s: %t, want %t (%v)", j.Name(), c.what, got, c.want, err)
