@@ -48,11 +48,17 @@ const (
 
 	// What a target is, rather than what it can say. PacketFilter: it judges packets outside the pods, where no pod gets round it; what it
 	// holds, holds for the other layers of a stack. NamesApart: what it lets pass by name goes by way of an enforcement point in the
-	// cluster, and what it lets pass by address does not; so that in a stack neither is judged where the other passes. TCPAlone: of packets it
-	// looks at those of TCP, and lets the others pass, so that UDP and SCTP by address are for the other layers of a stack to say.
-	PacketFilter Feature = "packet-filter"
-	NamesApart   Feature = "names-apart"
-	TCPAlone     Feature = "tcp-alone"
+	// cluster that lets no other names pass, and what it lets pass by address does not; so that in a stack neither is judged where the other
+	// passes. TCPAlone: of packets it looks at those of TCP, and lets the others pass, so that UDP and SCTP by address are for the other layers
+	// of a stack to say. NamesAlone: nothing comes to it but names, so that all that is by address is for the others. SourcesByGateway: it
+	// does not tell sources, but has gateways of their own for them, and so says them as well as a layer that GuardsGateways does: one that lets
+	// pods out to a gateway that says whom it is for if they are among those, and no others.
+	PacketFilter     Feature = "packet-filter"
+	NamesApart       Feature = "names-apart"
+	TCPAlone         Feature = "tcp-alone"
+	NamesAlone       Feature = "names-alone"
+	SourcesByGateway Feature = "sources-by-gateway"
+	GuardsGateways   Feature = "guards-gateways"
 )
 
 // MaxListedPorts is how many ports a target without [PortRanges] is asked to list: for names in all per protocol, for addresses per grant.

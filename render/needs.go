@@ -101,7 +101,10 @@ func (l *layer) fidelity(p *Plan, g *Grant, ranged bool) (Fidelity, missing) {
 
 // overlooks reports whether what an allow lets pass passes by the target unseen, whoever sends it.
 func (l *layer) overlooks(g *Grant) bool {
-	return l.features[TCPAlone] == Same && len(g.To.Hosts) == 0 && g.To.Protocol.Transport() != policy.TCP && l.features[byAddress(g.To.Protocol)] == 0
+	if len(g.To.Hosts) > 0 || l.features[byAddress(g.To.Protocol)] != 0 {
+		return false
+	}
+	return l.features[NamesAlone] == Same || l.features[TCPAlone] == Same && g.To.Protocol.Transport() != policy.TCP
 }
 
 // ranged returns the allows that take port ranges. By name, ports are listed for all names of a protocol together: the allows with the

@@ -20,6 +20,7 @@ type Plan struct {
 	grants     []*Grant // sorted by ID
 	features   Features // of the target that the plan is for; nil: of a target that can say everything
 	gateways   []Gateway
+	guarded    bool // some layer keeps pods from gateways that are not for them
 }
 
 // A PlanOption adds to a plan what is known of the cluster.

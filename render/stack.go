@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func Render(p *Plan, stack Stack, opts ...Option) (*Result, error) {
 	if err := r.stack(stack); err != nil {
 		return nil, err
 	}
-	r.plan = p.withGateways(stack)
+	r.tellSources()
 	for _, g := range p.grants {
 		r.original[g.ID] = g
 	}
@@ -41,6 +42,7 @@ func Render(p *Plan, stack Stack, opts ...Option) (*Result, error) {
 		return nil, err
 	}
 	for again := true; again; again = r.dropSkipped() {
+		r.planLayers()
 		for i := range r.layers {
 			if err := r.renderLayer(i); err != nil {
 				return nil, fmt.Errorf("render: target %s: %w", r.layers[i].target, err)
@@ -100,6 +102,35 @@ func (r *rendering) stack(stack Stack) error {
 		}
 	}
 	return nil
+}
+
+// tellSources lets layers that have gateways for sources say them as exactly as a layer that guards gateways does, and tells the plan of the
+// gateways that there are.
+func (r *rendering) tellSources() {
+	q := *r.plan
+	var told Features
+	for _, l := range r.layers {
+		if l.features[GuardsGateways] != Same {
+			continue
+		}
+		if told == nil {
+			told = Features{}
+		}
+		for _, f := range [...]Feature{SourceEveryone, SourceAccounts, SourceAccountGlob, SourcePods} {
+			if l.features[f] == Same {
+				told[f] = Same
+			}
+		}
+	}
+	q.guarded = told != nil
+	for i := range r.layers {
+		if l := &r.layers[i]; q.guarded && l.features[SourcesByGateway] == Same {
+			l.features = maps.Clone(l.features)
+			maps.Copy(l.features, told)
+		}
+	}
+	q.gateways = gatewaysOf(r.layers, func(*layer) *Plan { return &q })
+	r.plan = &q
 }
 
 // all returns the set of all layers.
@@ -258,13 +289,18 @@ func (r *rendering) judge(g *Grant, ranged bool) bool {
 }
 
 // fidelity returns how well a layer says an allow, and for anything but Same why not. What a layer says holds nothing back when it lets pass
-// what it does not say: without the baseline it says nothing exactly, where another layer has the baseline.
+// what it does not say: without the baseline it says nothing exactly, where another layer has the baseline; but for names that come to it alone.
 func (r *rendering) fidelity(i int, g *Grant, ranged bool) (Fidelity, missing) {
 	f, why := r.layers[i].fidelity(r.plan, g, ranged)
-	if f == Same && r.base != 0 && !r.base.has(i) {
+	if f == Same && r.base != 0 && !r.base.has(i) && !(len(g.To.Hosts) > 0 && r.apart()) {
 		return Wider, missing{Baseline, "it lets pass what no rule allows"}
 	}
 	return f, why
+}
+
+// apart reports whether names and addresses go different ways in all layers.
+func (r *rendering) apart() bool {
+	return !slices.ContainsFunc(r.layers, func(l layer) bool { return l.features[NamesApart] != Same })
 }
 
 // together returns the allows that the stack can say together. When a layer says one allow exactly and another wider, and a second layer the
@@ -278,10 +314,7 @@ func (r *rendering) together(allows []*Grant, inRanges map[GrantID]bool) []*Gran
 	if common != 0 {
 		return allows
 	}
-	apart := true
-	for _, l := range r.layers {
-		apart = apart && l.features[NamesApart] == Same
-	}
+	apart := r.apart()
 	type way struct {
 		transport policy.Protocol
 		named     bool
@@ -395,33 +428,45 @@ func (r *rendering) chooseBaseline() {
 	}
 }
 
+// planLayers makes the plans that the layers are given, but for their exemptions: each with the gateways that there are for them.
+func (r *rendering) planLayers() {
+	for i := range r.layers {
+		l := &r.layers[i]
+		l.passed = nil
+		var grants []*Grant
+		for _, g := range r.kept.grants {
+			if g.Kind == AllowGrant && !r.exact[g.ID].has(i) {
+				g = admit(g)
+				if l.overlooks(g) {
+					l.passed = append(l.passed, g)
+					continue
+				}
+			}
+			grants = append(grants, g)
+		}
+		switch g := r.original[baselineID]; {
+		case r.base.has(i):
+			grants = append(grants, g)
+		case l.features[Baseline] == Wider:
+			grants = append(grants, admit(g))
+		}
+		l.plan = r.plan.with(grants, l.features)
+	}
+	gateways := gatewaysOf(r.layers, func(l *layer) *Plan { return l.plan })
+	for i := range r.layers {
+		r.layers[i].plan.gateways = gateways
+	}
+}
+
 // renderLayer has a layer render its plan, and checks what it did.
 func (r *rendering) renderLayer(i int) error {
 	l := &r.layers[i]
-	var grants []*Grant
-	for _, g := range r.kept.grants {
-		if g.Kind == AllowGrant && !r.exact[g.ID].has(i) {
-			g = admit(g)
-			if l.overlooks(g) {
-				l.passed = append(l.passed, g)
-				continue
-			}
-		}
-		grants = append(grants, g)
-	}
-	switch g := r.original[baselineID]; {
-	case r.base.has(i):
-		grants = append(grants, g)
-	case l.features[Baseline] == Wider:
-		grants = append(grants, admit(g))
-	}
-	l.plan = r.plan.with(grants, l.features)
 	if e, ok := l.renderer.(Exempter); ok {
 		exempt, err := r.exemptions(e.Exemptions(l.plan), l.target)
 		if err != nil {
 			return err
 		}
-		l.plan = r.plan.with(append(grants, exempt...), l.features)
+		l.plan = l.plan.with(slices.Concat(l.plan.grants, exempt), l.features)
 	}
 	l.out = newEmitter(l.plan)
 	if err := l.renderer.Render(l.plan, l.out); err != nil {

@@ -1,9 +1,14 @@
 // Package gatewayapi renders plans as Gateway API objects, for the implementation that the profile names.
 //
 //   - Istio, the default: ServiceEntries are parents of the routes at the sidecar, and the gateway's backends are of kind Hostname.
-//   - Portable: Gateways and routes that any implementation takes, to Services that the profile names. Routes know no sources, so rules for some
-//     sources are losses unless another layer of the stack says them; and routes alone deny nothing, so the baseline is another layer's too.
+//   - Portable: Gateways and routes that any implementation takes, to Services that the profile names. Routes know no sources, and alone they keep
+//     nobody in: by itself every rule for some sources is a loss, and so is the baseline.
 //   - Linkerd: an EgressNetwork that denies what its routes do not allow, for all namespaces, and one for each namespace that may reach more.
+//
+// In a stack with a packet filter that guards gateways, such as render/networkpolicy, the portable profile has a Gateway for each set of sources that
+// may reach the same names, and the filter lets nobody else come to its pods. So the stack is exact where namespaces and pod labels tell the
+// sources; a set that they do not tell, and any beyond the sixteenth, is a loss. A name below a wildcard is said at the wildcard's gateway as well if
+// all who come to that may reach it; if not, the wildcard is a loss.
 //
 // Without Istio, a wildcard with a name below it that is closed to somebody is a loss: a route can't leave a name out.
 //

@@ -21,6 +21,7 @@ func TestFeatures(t *testing.T) {
 	names := []render.Feature{render.HostExact, render.HTTPByName, render.SourceEveryone, render.TCPAlone}
 	mesh := slices.Concat(names, []render.Feature{render.OriginateSimpleTLS, render.OriginateMutualTLS, render.SourceAccounts, render.SourceAccountGlob, render.Baseline, render.NamesApart})
 	tls := render.TLSByName
+	portable := append(slices.Clone(names), tls, render.HostSubdomains, render.SourcesByGateway, render.NamesApart, render.NamesAlone)
 	for _, c := range []struct {
 		implementation   gatewayapi.Implementation
 		release, channel string
@@ -31,8 +32,8 @@ func TestFeatures(t *testing.T) {
 		{gatewayapi.Istio, "1.6", "experimental", append(mesh, tls)},
 		{gatewayapi.Istio, "1.5", "standard", mesh},
 		{gatewayapi.Istio, "1.5", "experimental", mesh},
-		{gatewayapi.Portable, "1.5", "standard", append(names, tls, render.HostSubdomains)},
-		{gatewayapi.Portable, "1.6", "experimental", append(names, tls, render.HostSubdomains)},
+		{gatewayapi.Portable, "1.5", "standard", portable},
+		{gatewayapi.Portable, "1.6", "experimental", portable},
 		{gatewayapi.Linkerd, "1.5", "standard", append(names, tls, render.HostSubdomains, render.SourceAccounts, render.Baseline)},
 		{gatewayapi.Linkerd, "1.6", "standard", append(names, tls, render.HostSubdomains, render.SourceAccounts, render.Baseline)},
 	} {
@@ -40,9 +41,9 @@ func TestFeatures(t *testing.T) {
 		p.Implementation, p.Release, p.Channel = c.implementation, c.release, c.channel
 		got := newRenderer(t, p).Features()
 		maps.DeleteFunc(got, func(_ render.Feature, f render.Fidelity) bool { return f != render.Same })
-		slices.Sort(c.want)
-		if have := slices.Sorted(maps.Keys(got)); !slices.Equal(have, c.want) {
-			t.Errorf("%q %q %q: says %v, want %v", c.implementation, c.release, c.channel, have, c.want)
+		want := slices.Sorted(slices.Values(c.want))
+		if have := slices.Sorted(maps.Keys(got)); !slices.Equal(have, want) {
+			t.Errorf("%q %q %q: says %v, want %v", c.implementation, c.release, c.channel, have, want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func New(p Profile) (*Renderer, error) {
 	if err := p.Validate().Err(); err != nil {
 		return nil, err
 	}
-	p.Backends = slices.Clone(p.Backends)
+	p.Backends, p.PodPorts = slices.Clone(p.Backends), slices.Clone(p.PodPorts)
 	return &Renderer{p}, nil
 }
 
@@ -36,7 +36,7 @@ func (r *Renderer) Features() render.Features {
 	switch r.profile.Implementation {
 	case Portable:
 		f[render.HostSubdomains] = render.Same
-		f[render.SourceAccounts], f[render.SourceAccountGlob], f[render.SourcePods] = render.Wider, render.Wider, render.Wider
+		f[render.SourcesByGateway], f[render.NamesApart], f[render.NamesAlone] = render.Same, render.Same, render.Same
 	case Linkerd:
 		f[render.HostSubdomains] = render.Same
 		f[render.SourceAccounts] = render.Same
@@ -74,7 +74,7 @@ func (r *Renderer) Refine(_ *render.Plan, g *render.Grant) (f render.Fidelity, l
 func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 	switch r.profile.Implementation {
 	case Portable:
-		b := &portable{profile: r.profile, backends: map[string]Backend{}, out: out, grants: map[string]*crossing{}}
+		b := &portable{profile: r.profile, plan: p, out: out, backends: map[string]Backend{}, grants: map[string]*crossing{}, externals: map[string]*external{}}
 		for _, backend := range r.profile.Backends {
 			pattern, err := match.ParsePattern(backend.Host)
 			if err != nil {
@@ -82,7 +82,7 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 			}
 			b.backends[pattern.String()] = backend
 		}
-		b.render(p)
+		b.render()
 	case Linkerd:
 		(&linkerd{profile: r.profile, plan: p, out: out}).render()
 	default:

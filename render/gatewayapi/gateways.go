@@ -9,8 +9,11 @@ import (
 // Gateways returns the pods of the gateways, for a packet filter to let pods out to them: see [render.Gatekeeper]. Istio's controller labels
 // them with the class and listens on the ports of the listeners.
 func (r *Renderer) Gateways(p *render.Plan) []render.Gateway {
-	if r.profile.Implementation == Portable || r.profile.Implementation == Linkerd {
-		return nil // nobody says which pods these are, and Linkerd has none
+	switch r.profile.Implementation {
+	case Portable:
+		return r.profile.portableGateways(p)
+	case Linkerd:
+		return nil // the proxies of the pods do it
 	}
 	ports := match.NewPorts(match.PortRange{First: firstTLSPort, Last: firstTLSPort + tlsPorts - 1})
 	for _, c := range p.NameClasses(policy.HTTP) {

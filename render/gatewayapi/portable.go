@@ -3,7 +3,6 @@ package gatewayapi
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,27 +15,76 @@ import (
 	"github.com/egresskit/egress/render"
 )
 
-// portable emits Gateways and routes that any implementation takes. Routes know no sources: what is not open to every workload is said
-// only where another layer of the stack tells the workloads apart.
+// portable emits Gateways and routes that any implementation takes. Routes know no sources: what is not open to every workload is said only
+// where another layer of the stack keeps others from the gateway that it is said at.
 type portable struct {
-	profile  Profile
-	backends map[string]Backend // by pattern
-	out      *render.Emitter
-	grants   map[string]*crossing
+	profile   Profile
+	plan      *render.Plan
+	backends  map[string]Backend // by pattern
+	out       *render.Emitter
+	grants    map[string]*crossing // by namespace and service
+	externals map[string]*external // by name
 }
 
-// A crossing is a reference from the gateway's namespace to a Service of another.
+// A crossing is a reference from the gateways' namespace to a Service of another.
 type crossing struct {
 	backend Backend
 	kinds   []string
 	covers  []*render.Grant
 }
 
-func (b *portable) render(p *render.Plan) {
+// An external is a backend outside the cluster.
+type external struct {
+	spec   *experimental.BackendSpec
+	covers []*render.Grant
+}
+
+func (b *portable) render() {
+	ports := byPort(b.plan)
+	doors, none := b.profile.doors(b.plan, ports)
+	for _, pc := range ports {
+		for _, c := range pc.classes {
+			if why := none[c.Sources.Key()]; why != "" && !c.Nobody() {
+				for _, g := range c.Grants {
+					b.out.Skip(g, render.SourceEveryone, why)
+				}
+			}
+		}
+	}
+	emitted := false
+	for _, key := range sortedKeys(doors) {
+		if b.emitGateway(doors[key], ports) {
+			emitted = true
+		}
+	}
+	if emitted {
+		b.emitReferenceGrants()
+		b.emitExternals()
+		b.assume()
+	}
+}
+
+func (b *portable) assume() {
+	b.out.Assume("gateway-api-crds", fmt.Sprintf("the Gateway API CRDs are of release %s or later, and gateway class %s implements Gateway, HTTPRoute and TLSRoute", b.profile.release(), b.profile.GatewayClass))
+	b.out.Assume("backends", "the backends that the profile names lead to the names that they are given for, and to no others")
+	b.out.Assume("way-to-the-gateway", "applications come to the gateway by means that the platform provides, such as name servers; where there are several, to one that has a route for the name and is for them")
+	if b.plan.Guarded() {
+		b.out.Assume("gateway-pods", fmt.Sprintf("the pods of each Gateway are in namespace %s and have the label %s, which no other pods there have", b.profile.podNamespace(), gateway.GatewayNameLabelKey))
+		b.out.Assume("backends-outside", "the endpoints of the backends are outside the cluster, where nobody but a gateway gets to them")
+	}
+}
+
+// emitGateway emits a gateway and its routes, and reports whether there are any. Names below a wildcard of the gateway's that more sources may
+// reach are said beside it: what leads to them may be another backend.
+func (b *portable) emitGateway(d *door, ports []portClasses) bool {
 	var listeners []gateway.Listener
 	var covers []*render.Grant
 	taken := map[uint16]bool{}
-	for _, pc := range byPort(p) {
+	for _, pc := range ports {
+		own := slices.ContainsFunc(pc.classes, d.owns)
+		if !own {
+			continue
+		}
 		why := ""
 		switch {
 		case taken[pc.port]:
@@ -46,16 +94,20 @@ func (b *portable) render(p *render.Plan) {
 		}
 		if why != "" {
 			for _, c := range pc.classes {
-				skipAll(b.out, c, render.HTTPByName, why)
+				if d.owns(c) {
+					for _, g := range c.Grants {
+						b.out.Skip(g, render.HTTPByName, why)
+					}
+				}
 			}
 			continue
 		}
-		said := b.emitPort(pc)
+		said := b.emitPort(d, pc)
 		if len(said) == 0 {
 			continue
 		}
 		taken[pc.port] = true
-		l := gateway.Listener{Name: b.section(pc), Port: gateway.PortNumber(pc.port), Protocol: gateway.HTTPProtocolType}
+		l := gateway.Listener{Name: section(pc), Port: gateway.PortNumber(pc.port), Protocol: gateway.HTTPProtocolType}
 		if pc.protocol == policy.TLS {
 			l.Protocol, l.TLS = gateway.TLSProtocolType, &gateway.ListenerTLSConfig{Mode: ptr(gateway.TLSModePassthrough)}
 		}
@@ -63,45 +115,44 @@ func (b *portable) render(p *render.Plan) {
 		covers = append(covers, said...)
 	}
 	if len(listeners) == 0 {
-		return
+		return false
 	}
-	b.out.Emit(render.Object{
-		APIVersion: gatewayAPI, Kind: "Gateway", Namespace: b.profile.Namespace, Name: b.profile.Gateway,
+	b.emit(render.Object{
+		APIVersion: gatewayAPI, Kind: "Gateway", Namespace: b.profile.Namespace, Name: d.gateway,
 		Spec: &gateway.GatewaySpec{GatewayClassName: gateway.ObjectName(b.profile.GatewayClass), Listeners: listeners},
-	}, fidelityOf(covers), covers...)
-	b.emitReferenceGrants()
-	for _, g := range covers {
-		b.out.Assure(g, render.Assurance{EnforcedAt: "egress gateway", Holds: render.Advisory, Why: "routes lead to the gateway, and nothing in them keeps a pod from going round it"})
+	}, covers)
+	assurance := render.Assurance{EnforcedAt: "egress gateway", Holds: render.Advisory, Why: "routes lead to the gateway, and nothing in them keeps a pod from going round it"}
+	if b.plan.Guarded() {
+		assurance.Holds, assurance.Why = render.WithPacketFilter, "the gateway has routes for what its sources may reach; only a packet filter keeps others from it, and a pod from going round it"
 	}
-	b.out.Assume("gateway-api-crds", fmt.Sprintf("the Gateway API CRDs are of release %s or later, and gateway class %s implements Gateway, HTTPRoute and TLSRoute", b.profile.release(), b.profile.GatewayClass))
-	b.out.Assume("backends", "the backends that the profile names lead to the names that they are given for, and to no others")
-	b.out.Assume("way-to-the-gateway", "applications come to the gateway by means that the platform provides, such as name servers")
+	for _, g := range covers {
+		b.out.Assure(g, assurance)
+	}
+	return true
 }
 
-func (b *portable) section(pc portClasses) gateway.SectionName {
+// owns reports whether a class is for the sources of the door.
+func (d *door) owns(c *portClass) bool { return !c.Nobody() && c.Sources.Key() == d.sources.Key() }
+
+func section(pc portClasses) gateway.SectionName {
 	return gateway.SectionName(fmt.Sprintf("%s-%d", strings.ToLower(pc.protocol.String()), pc.port))
 }
 
-func skipAll(out *render.Emitter, c *portClass, f render.Feature, why string) {
-	for _, g := range c.Grants {
-		out.Skip(g, f, why)
+// emit emits an object that grants share. It says them all alike: where some are said exactly, those.
+func (b *portable) emit(o render.Object, covers []*render.Grant) {
+	f := render.Same
+	exact := slices.DeleteFunc(slices.Clone(covers), func(g *render.Grant) bool { return g.Admit })
+	if len(exact) == 0 {
+		f, exact = render.Wider, covers
 	}
-}
-
-// fidelityOf returns how well an object says grants: wider when another layer has to tell some apart.
-func fidelityOf(grants []*render.Grant) render.Fidelity {
-	if slices.ContainsFunc(grants, func(g *render.Grant) bool { return g.Admit }) {
-		return render.Wider
-	}
-	return render.Same
+	b.out.Emit(o, f, exact...)
 }
 
 // emitPort emits the routes of one listener, and returns the grants that they say.
-func (b *portable) emitPort(pc portClasses) []*render.Grant {
+func (b *portable) emitPort(d *door, pc portClasses) []*render.Grant {
 	backends := map[string]Backend{} // by pattern of the classes
-	open := func(c *portClass) bool { return !c.Nobody() && (everybody(c) || admitted(c)) }
 	ready := func(c *portClass) bool {
-		if !open(c) {
+		if c.Nobody() || !holds(c.Sources, d.sources) {
 			return false
 		}
 		for _, p := range c.Patterns {
@@ -114,48 +165,68 @@ func (b *portable) emitPort(pc portClasses) []*render.Grant {
 		return true
 	}
 	keep, dropped := routable(pc.classes, ready)
-	for _, d := range dropped {
+	for _, r := range dropped {
+		if !d.owns(r.class) {
+			continue
+		}
 		lost, why := render.HostSubdomains, "names below it are closed, and routes have no way to leave them out"
-		switch {
-		case !open(d.class):
-			lost, why = render.SourceEveryone, "routes know no sources"
-		case !ready(d.class):
+		if !ready(r.class) {
 			lost, why = render.HostExact, "the profile has no backend for its names"
 		}
-		for _, g := range d.class.grants(d.pattern) {
+		for _, g := range r.class.grants(r.pattern) {
 			b.out.Skip(g, lost, why)
 		}
 	}
-	type group struct {
-		backend Backend
-		covers  []*render.Grant
-		names   []routed
+	wildcards := map[string]bool{} // that the door owns
+	for _, r := range keep {
+		wildcards[r.pattern] = d.owns(r.class)
 	}
 	groups := map[string]*group{}
-	var order []string
 	for _, r := range keep {
+		if !wildcards[r.pattern] && !belowOwn(r.pattern, wildcards) {
+			continue // said at another gateway
+		}
 		backend := backends[r.pattern]
 		key := backend.key()
 		if groups[key] == nil {
 			groups[key] = &group{backend: backend}
-			order = append(order, key)
 		}
 		groups[key].names = append(groups[key].names, r)
 		groups[key].covers = append(groups[key].covers, r.class.grants(r.pattern)...)
 	}
 	var said []*render.Grant
-	slices.Sort(order)
-	for _, key := range order {
+	for _, key := range sortedKeys(groups) {
 		g := groups[key]
 		said = append(said, g.covers...)
-		ref := b.reference(pc, g.backend, g.covers)
-		parent := gateway.ParentReference{Name: gateway.ObjectName(b.profile.Gateway), SectionName: ptr(b.section(pc))}
+		name := []string{string(section(pc)), key}
+		if !d.everyone {
+			name = append(name, d.gateway)
+		}
 		emitRoutes(b.out, routes{
-			protocol: pc.protocol, namespace: b.profile.Namespace, parent: parent, backend: ref, names: g.names,
-			name: []string{string(b.section(pc)), key}, about: func(*portClass, *render.Grant) bool { return true },
+			protocol: pc.protocol, namespace: b.profile.Namespace, name: name, names: g.names,
+			parent:  gateway.ParentReference{Name: gateway.ObjectName(d.gateway), SectionName: ptr(section(pc))},
+			backend: b.reference(pc, g.backend, g.covers),
+			about:   func(*portClass, *render.Grant) bool { return true },
 		})
 	}
 	return said
+}
+
+// A group is names of a listener that go to the same backend.
+type group struct {
+	backend Backend
+	covers  []*render.Grant
+	names   []routed
+}
+
+// belowOwn reports whether the nearest pattern above a name, or one above that, is among those that are set.
+func belowOwn(pattern string, set map[string]bool) bool {
+	for above, ok := nextAbove(pattern, set); ok; above, ok = nextAbove(above, set) {
+		if set[above] {
+			return true
+		}
+	}
+	return false
 }
 
 // backend returns the backend for a pattern: the most specific one that the profile gives, or else, for a single name, one of the experimental
@@ -178,13 +249,13 @@ func (b *portable) reference(pc portClasses, backend Backend, covers []*render.G
 		if pc.protocol == policy.HTTP {
 			protocol = experimental.BackendProtocolHTTP
 		}
-		b.out.Emit(render.Object{
-			APIVersion: experimental.GroupName + "/v1alpha1", Kind: "XBackend", Namespace: b.profile.Namespace, Name: name,
-			Spec: &experimental.BackendSpec{
+		if b.externals[name] == nil {
+			b.externals[name] = &external{spec: &experimental.BackendSpec{
 				Type: experimental.BackendTypeExternalHostname, Port: experimental.BackendPort{Port: experimental.PortNumber(pc.port)}, Protocol: &protocol,
 				ExternalHostname: &experimental.ExternalHostnameBackend{Hostname: gateway.PreciseHostname(backend.Host)},
-			},
-		}, fidelityOf(covers), covers...)
+			}}
+		}
+		b.externals[name].covers = append(b.externals[name].covers, covers...)
 		return gateway.BackendRef{BackendObjectReference: gateway.BackendObjectReference{
 			Group: ptr(gateway.Group(experimental.GroupName)), Kind: ptr(gateway.Kind("XBackend")), Name: gateway.ObjectName(name), Port: ptr(gateway.PortNumber(pc.port)),
 		}}
@@ -205,16 +276,24 @@ func (b *portable) reference(pc portClasses, backend Backend, covers []*render.G
 
 // emitReferenceGrants permits the routes to refer to Services of other namespaces.
 func (b *portable) emitReferenceGrants() {
-	for _, key := range slices.Sorted(maps.Keys(b.grants)) {
+	for _, key := range sortedKeys(b.grants) {
 		c := b.grants[key]
 		spec := &gateway.ReferenceGrantSpec{To: []gateway.ReferenceGrantTo{{Kind: "Service", Name: ptr(gateway.ObjectName(c.backend.Service))}}}
 		for _, kind := range compact(c.kinds) {
 			spec.From = append(spec.From, gateway.ReferenceGrantFrom{Group: gateway.GroupName, Kind: gateway.Kind(kind), Namespace: gateway.Namespace(b.profile.Namespace)})
 		}
-		b.out.Emit(render.Object{
+		b.emit(render.Object{
 			// v1beta1 is served and stored by every release; v1 is the same, and newer.
 			APIVersion: "gateway.networking.k8s.io/v1beta1", Kind: "ReferenceGrant", Namespace: c.backend.Namespace,
 			Name: render.Name("from", b.profile.Namespace, c.backend.Service), Spec: spec,
-		}, fidelityOf(c.covers), c.covers...)
+		}, c.covers)
+	}
+}
+
+// emitExternals emits the backends outside the cluster.
+func (b *portable) emitExternals() {
+	for _, name := range sortedKeys(b.externals) {
+		x := b.externals[name]
+		b.emit(render.Object{APIVersion: experimental.GroupName + "/v1alpha1", Kind: "XBackend", Namespace: b.profile.Namespace, Name: name, Spec: x.spec}, x.covers)
 	}
 }

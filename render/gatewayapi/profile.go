@@ -46,6 +46,10 @@ type Profile struct {
 	Backends []Backend `json:"backends,omitempty"` // of the portable profile
 	// ExternalHostnames has the portable profile make backends of single names that are given none: XBackends, which are experimental.
 	ExternalHostnames bool `json:"externalHostnames,omitempty"`
+	// Where the pods of the portable profile's gateways are, and the ports that they listen on, for a packet filter; by default in the gateways'
+	// namespace and on the listeners' ports.
+	PodNamespace string   `json:"podNamespace,omitempty"`
+	PodPorts     []uint16 `json:"podPorts,omitempty"`
 
 	Namespace     string `json:"namespace"`     // of the gateway and of everything else but the Sidecar; the platform's own
 	Gateway       string `json:"gateway"`       // name of the Gateway; further ones get it as a prefix
@@ -82,7 +86,11 @@ func (p Profile) Validate() policy.Diagnostics {
 		check(f.field, f.value, identity.ValidateName(f.value))
 	}
 	// The Service's name is a DNS label.
-	if n := len(p.Gateway) + len("-99-") + len(p.GatewayClass); n > 63 {
+	suffix := "-99-"
+	if p.Implementation == Portable {
+		suffix = "-hash-of-12-b-"
+	}
+	if n := len(p.Gateway) + len(suffix) + len(p.GatewayClass); n > 63 {
 		check("gateway", p.Gateway, fmt.Errorf("with the gateway class longer than a Service's name by %d bytes", n-63))
 	}
 	check("trustDomain", p.TrustDomain, identity.ValidateTrustDomain(p.TrustDomain))
@@ -96,6 +104,12 @@ func (p Profile) Validate() policy.Diagnostics {
 	oneOf("channel", p.Channel, "", "standard", "experimental")
 	if p.ExternalHostnames && (p.Implementation != Portable || p.Channel != "experimental" || p.release() != "1.6") {
 		check("externalHostnames", "true", fmt.Errorf("XBackends are for the portable profile, and in the experimental channel from release 1.6 on"))
+	}
+	if p.PodNamespace != "" {
+		check("podNamespace", p.PodNamespace, identity.ValidateName(p.PodNamespace))
+	}
+	if p.Implementation != Portable && (p.PodNamespace != "" || len(p.PodPorts) > 0) {
+		check("podNamespace", p.PodNamespace, fmt.Errorf("pods and their ports are for the portable profile"))
 	}
 	if len(p.Backends) > 0 && p.Implementation != Portable {
 		check("backends", p.Backends[0].Host, fmt.Errorf("backends are for the portable profile"))
@@ -128,6 +142,8 @@ func (p Profile) release() string { return cmp.Or(p.Release, "1.6") }
 
 // istio reports whether Istio implements Gateway API.
 func (p Profile) istio() bool { return p.Implementation == "" || p.Implementation == Istio }
+
+func (p Profile) podNamespace() string { return cmp.Or(p.PodNamespace, p.Namespace) }
 
 // service returns the DNS name of the Service that Istio makes for a Gateway.
 func (p Profile) service(gateway string) string {

@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,6 +84,8 @@ func routable(classes []*portClass, open func(*portClass) bool) (keep, dropped [
 	}
 	return keep, dropped
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // nextAbove returns the most specific pattern of the set that covers the given one and is another.
 func nextAbove[T any](pattern string, set map[string]T) (string, bool) {

@@ -34,11 +34,20 @@ func (s *sheet) assumeMesh(out *render.Emitter) {
 	if len(s.gateways) == 0 {
 		return
 	}
-	var gateways []string
+	var asking, guarded []string
 	for _, g := range s.gateways {
-		gateways = append(gateways, fmt.Sprintf("%s on %s", g.pods, g.ports))
+		if text := fmt.Sprintf("%s on %s", g.pods, g.ports); g.sources == nil {
+			asking = append(asking, text)
+		} else {
+			guarded = append(guarded, text)
+		}
 	}
-	out.Assume("gateways", "only gateways that know their callers by certificate are the pods "+strings.Join(gateways, ", "))
+	if len(asking) > 0 {
+		out.Assume("gateways", "only gateways that know their callers by certificate are the pods "+strings.Join(asking, ", "))
+	}
+	if len(guarded) > 0 {
+		out.Assume("guarded-gateways", "only gateways that let out whoever gets to them are the pods "+strings.Join(guarded, ", "))
+	}
 	out.Assume("unroutable", "names outside resolve to none of the networks that the profile keeps gateways from")
 	if len(s.members.closed) > 0 {
 		out.Assume("members", "no pod of these namespaces takes part in the mesh, and none gets to a gateway: "+strings.Join(s.members.closed, ", "))

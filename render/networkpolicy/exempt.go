@@ -132,6 +132,7 @@ func (e *exempter) upstream(p *render.Plan) {
 		return
 	}
 	for _, g := range e.gateways {
+		ports := ports.Union(g.upstream)
 		e.add(fmt.Sprintf("gateway %s to the outside", g.pods), selectorOf([]identity.PodSelector{g.pods}), "the gateway carries traffic by name",
 			render.Peer{Name: "outside", Addresses: outside, Protocol: policy.TCP, Ports: ports})
 	}

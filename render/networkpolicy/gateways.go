@@ -15,9 +15,12 @@ const hbone = 15008
 
 // A gateway is the pods of a way out, and the ports that others reach it on.
 type gateway struct {
-	pods  identity.PodSelector
-	peer  render.Peer
-	ports match.Ports
+	pods     identity.PodSelector
+	peer     render.Peer
+	ports    match.Ports
+	upstream match.Ports       // that it goes out to besides those of the names
+	sources  *render.SourceSet // whom it is for, where it does not ask its callers who they are
+	carries  []render.GrantID  // for them
 }
 
 // gateways returns the ways out for a plan, in order: those of the profile, and those of the stack where the profile names none.
@@ -34,7 +37,10 @@ func (r *Renderer) gateways(p *render.Plan) []gateway {
 		if r.profile.Mesh.DataPlane == Ambient {
 			g.Ports = g.Ports.Union(match.PortsOf(hbone))
 		}
-		out = append(out, gateway{labelled(g.Namespace, g.PodLabels), render.Peer{Name: "gateway", Namespace: g.Namespace, PodLabels: g.PodLabels}, g.Ports})
+		out = append(out, gateway{
+			pods: labelled(g.Namespace, g.PodLabels), peer: render.Peer{Name: "gateway", Namespace: g.Namespace, PodLabels: g.PodLabels},
+			ports: g.Ports, upstream: g.Upstream, sources: g.Sources, carries: g.Grants,
+		})
 	}
 	slices.SortFunc(out, func(a, b gateway) int { return comparePods(a.pods, b.pods) })
 	return out

@@ -51,6 +51,9 @@ func (r *Renderer) Features() render.Features {
 			f[feature] = render.Wider
 		}
 	}
+	if r.profile.Gateways == nil {
+		f[render.GuardsGateways] = render.Same
+	}
 	return f
 }
 

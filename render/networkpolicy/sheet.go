@@ -138,9 +138,80 @@ func (s *sheet) exempt(g *render.Grant) error {
 	return nil
 }
 
-// admit lets pods with a rule by name out to the gateways. Which names is for the gateways to tell, and which of a namespace's pods, too, where labels do
-// not: a pod that gets to a gateway has to show a certificate there.
+// admit lets pods with a rule by name out to the gateways: to those that know their callers, and to those that are for them.
 func (s *sheet) admit(grants []*render.Grant) {
+	byID := map[render.GrantID]*render.Grant{}
+	for _, g := range grants {
+		byID[g.ID] = g
+	}
+	shared := false
+	for _, g := range s.gateways {
+		if g.sources == nil {
+			shared = true
+			continue
+		}
+		s.admitTo(g, byID)
+	}
+	if shared {
+		s.admitByCertificate(grants)
+	}
+	for _, g := range s.unsaid(grants) {
+		s.lose(g, render.SourcePods, "no gateway is for its sources")
+	}
+}
+
+// admitTo lets out to a gateway the pods that it is for. It does not ask who they are, so that nobody is let out if labels do not tell all of them.
+func (s *sheet) admitTo(to gateway, grants map[render.GrantID]*render.Grant) {
+	var covers []*render.Grant
+	for _, id := range to.carries {
+		if g := grants[id]; g != nil {
+			covers = append(covers, g)
+		}
+	}
+	pods, why := s.told(*to.sources)
+	if why != "" {
+		for _, g := range covers {
+			s.lose(g, render.SourcePods, why)
+		}
+		return
+	}
+	peers, key, _ := podPeers(&to.peer) // without exceptions there is no error
+	for _, p := range pods {
+		s.draft(roleAdmit, p, covers...).rules.addPods(peers, key, traffic{tcp: to.ports})
+	}
+}
+
+// told says a set of sources by namespaces and labels, or why they do not tell it.
+func (s *sheet) told(set render.SourceSet) (pods []identity.PodSelector, why string) {
+	except := map[string][]identity.PodSelector{} // by namespace
+	for _, source := range set.Except {
+		out, ok := s.pods(source)
+		if !ok {
+			return nil, source.PodsWhy
+		}
+		for _, p := range out {
+			except[p.Namespace] = append(except[p.Namespace], p)
+		}
+	}
+	for _, source := range set.Any {
+		in, ok := s.pods(source)
+		if !ok {
+			return nil, source.PodsWhy
+		}
+		for _, p := range in {
+			rest, fits := minus(p, except[p.Namespace])
+			if !fits {
+				return nil, fmt.Sprintf("leaving out the pods that are denied it takes more than %d selectors", maxSelectors)
+			}
+			pods = append(pods, rest...)
+		}
+	}
+	return widest(pods), ""
+}
+
+// admitByCertificate lets out to the gateways that know their callers. Which names is for the gateways to tell, and which of a namespace's pods, too,
+// where labels do not: a pod that gets to such a gateway has to show a certificate there.
+func (s *sheet) admitByCertificate(grants []*render.Grant) {
 	var all []identity.PodSelector
 	ways := map[render.GrantID][]identity.PodSelector{}
 	for _, g := range grants {
@@ -173,8 +244,10 @@ func (s *sheet) admit(grants []*render.Grant) {
 
 func (s *sheet) openGateways(d *draft) {
 	for _, g := range s.gateways {
-		to, key, _ := podPeers(&g.peer) // without exceptions there is no error
-		d.rules.addPods(to, key, traffic{tcp: g.ports})
+		if g.sources == nil {
+			to, key, _ := podPeers(&g.peer) // without exceptions there is no error
+			d.rules.addPods(to, key, traffic{tcp: g.ports})
+		}
 	}
 }
 
