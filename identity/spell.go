@@ -58,7 +58,8 @@ func (p PodSelector) String() string {
 // what it will run.
 //
 // ok is false, with the reason, when s selects some pods of an account and not others, when a term has labels and there is no
-// inventory, and when a term asks for a cluster (see [Selector.InCluster]).
+// inventory, when a term asks for a cluster (see [Selector.InCluster]), and when the answer would have more than 10,000 entries: a term of
+// thousands of names in thousands of namespaces is a few lines of text, and millions of accounts.
 func (inv *Inventory) Accounts(s Selector) (accounts []AccountSelector, why string, ok bool) {
 	if s.all {
 		return []AccountSelector{{}}, "", true
@@ -81,11 +82,18 @@ func (inv *Inventory) Accounts(s Selector) (accounts []AccountSelector, why stri
 			if why != "" {
 				return nil, why, false
 			}
-			accounts = append(accounts, product(namespaces, orAll(t.accounts))...)
+			names := orAll(t.accounts)
+			if n := len(accounts) + len(namespaces)*len(names); n > maxAccounts {
+				return nil, fmt.Sprintf("it takes %d service accounts in namespaces, one by one, and %d are the most", n, maxAccounts), false
+			}
+			accounts = append(accounts, product(namespaces, names)...)
 		}
 	}
 	return compactAccounts(accounts), "", true
 }
+
+// maxAccounts is how many accounts a selector is spelled out in.
+const maxAccounts = 10_000
 
 // namespaceEntries returns the namespaces of a term by name or glob, "" for all, or why not.
 func (inv *Inventory) namespaceEntries(t *term) (entries []string, why string) {
