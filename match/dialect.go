@@ -14,29 +14,31 @@ const (
 	// IstioHost is a host of a ServiceEntry, VirtualService or Gateway, and an sniHost (Istio pkg/config/host/name.go and
 	// pkg/config/validation/validation.go, 1.31).
 	IstioHost Dialect = iota + 1
-	// EnvoyServerName is a server name of a filter chain match (Envoy config/listener/v3/listener_components.proto).
+	// EnvoyServerName is a server name of a filter chain match (Envoy config/listener/v3/listener_components.proto). Envoy folds case.
 	EnvoyServerName
 	// GatewayAPIHostname is a Hostname of a listener or route (Gateway API apis/v1/shared_types.go, 1.6).
 	GatewayAPIHostname
-	// ClusterNetworkPolicyDomain is a domain name of a ClusterNetworkPolicy (network-policy-api apis/v1alpha2, 0.2).
+	// ClusterNetworkPolicyDomain is a domain name of a ClusterNetworkPolicy (network-policy-api apis/v1alpha2, 0.2). Its regular expression
+	// also takes labels that begin with '_', by a slip, and these are left alone.
 	ClusterNetworkPolicyDomain
 	// CiliumMatchName is toFQDNs.matchName: no wildcards (Cilium pkg/policy/api/fqdn.go, 1.20).
 	CiliumMatchName
 	// CiliumMatchPattern is toFQDNs.matchPattern and serverNames up to Cilium 1.18, where "**" is "*" (pkg/fqdn/matchpattern).
 	CiliumMatchPattern
-	// CiliumMatchPattern119 is the same from Cilium 1.19, where a leading "**." is one label or more.
+	// CiliumMatchPattern119 is the same from Cilium 1.19, where a leading "**.", of two or more '*', is one label or more.
 	CiliumMatchPattern119
 	// CalicoDomain is destination.domains of Calico Enterprise and Cloud (their documentation of domain names).
 	CalicoDomain
 	// OVNDNSName is dnsName of OVN-Kubernetes' EgressFirewall (go-controller/pkg/crd/egressfirewall/v1/types.go).
 	OVNDNSName
-	// AntreaFQDN is fqdn of Antrea's policies (pkg/agent/controller/networkpolicy/fqdn.go).
+	// AntreaFQDN is fqdn of Antrea's policies (pkg/agent/controller/networkpolicy/fqdn.go, pkg/controller/networkpolicy/validate.go).
 	AntreaFQDN
 	// GKEPattern is matches.pattern of GKE's FQDNNetworkPolicy (apis/fqdnnetworkpolicy/v1alpha1/types.go); matches.name is for exact hosts.
 	GKEPattern
 	// AWSDomain is domainNames of the ApplicationNetworkPolicy of Amazon EKS (api/v1alpha1/applicationnetworkpolicy_types.go).
 	AWSDomain
-	// LinkerdHostname is a hostname of a route on an EgressNetwork (linkerd2-proxy linkerd/http/route and linkerd/tls/route).
+	// LinkerdHostname is a hostname of a route on an EgressNetwork (linkerd2-proxy linkerd/http/route and linkerd/tls/route), which has the type
+	// of GatewayAPIHostname. Server names are compared without folding case.
 	LinkerdHostname
 	// SquidDomain is a dstdomain or ssl::server_name (Squid src/anyp/Uri.h).
 	SquidDomain
@@ -58,15 +60,17 @@ type dialectRow struct {
 	name string
 
 	leading depth // what "*." in front stands for
-	deep    bool  // "**." in front stands for one label or more
+	deep    bool  // "**." in front, of two '*' or more, stands for one label or more
 	apex    bool  // ".foo.com" stands for foo.com and everything below
 	stars   bool  // '*' elsewhere stays inside its label and may stand for nothing
 	across  bool  // '*' anywhere stands for bytes of any labels
 	within  bool  // '*' as a whole label elsewhere stands for one label or more
 
-	hyphens    bool // labels begin and end with a letter or digit
+	lowerCase  bool // letters in upper case are refused
+	finalDot   bool // a dot at the end changes nothing; otherwise names with one match nothing, or are refused
+	hyphens    bool // no label begins or ends with '-'
 	underscore bool // labels may hold '_'
-	outerOnly  bool // '_' at neither end of a label
+	innerOnly  bool // '_' at neither end of a label
 	twoLabels  bool // names have two labels at least
 	most       int  // bytes of a text, 0: no limit of its own
 }
@@ -75,17 +79,17 @@ type dialectRow struct {
 var dialects = [...]dialectRow{
 	IstioHost:                  {name: "Istio host", leading: anyLabels, hyphens: true},
 	EnvoyServerName:            {name: "Envoy server name", leading: anyLabels, underscore: true},
-	GatewayAPIHostname:         {name: "Gateway API hostname", leading: anyLabels, hyphens: true, most: maxHostLen},
-	ClusterNetworkPolicyDomain: {name: "ClusterNetworkPolicy domain name", leading: anyLabels, hyphens: true, underscore: true, outerOnly: true, twoLabels: true},
-	CiliumMatchName:            {name: "Cilium matchName", underscore: true, most: 255},
-	CiliumMatchPattern:         {name: "Cilium matchPattern before 1.19", leading: oneLabel, stars: true, underscore: true, most: 255},
-	CiliumMatchPattern119:      {name: "Cilium matchPattern", leading: oneLabel, deep: true, stars: true, underscore: true, most: 255},
+	GatewayAPIHostname:         {name: "Gateway API hostname", leading: anyLabels, lowerCase: true, hyphens: true, most: maxHostLen},
+	ClusterNetworkPolicyDomain: {name: "ClusterNetworkPolicy domain name", leading: anyLabels, finalDot: true, hyphens: true, underscore: true, innerOnly: true, twoLabels: true},
+	CiliumMatchName:            {name: "Cilium matchName", finalDot: true, underscore: true, most: 255},
+	CiliumMatchPattern:         {name: "Cilium matchPattern before 1.19", leading: oneLabel, stars: true, finalDot: true, underscore: true, most: 255},
+	CiliumMatchPattern119:      {name: "Cilium matchPattern", leading: oneLabel, deep: true, stars: true, finalDot: true, underscore: true, most: 255},
 	CalicoDomain:               {name: "Calico domain", leading: anyLabels, within: true, underscore: true},
-	OVNDNSName:                 {name: "OVN-Kubernetes dnsName", leading: oneLabel},
-	AntreaFQDN:                 {name: "Antrea fqdn", leading: anyLabels, across: true, underscore: true},
-	GKEPattern:                 {name: "GKE FQDN pattern", leading: oneLabel, stars: true, underscore: true},
-	AWSDomain:                  {name: "AWS domain name", leading: anyLabels, hyphens: true, underscore: true, outerOnly: true, twoLabels: true},
-	LinkerdHostname:            {name: "Linkerd hostname", leading: anyLabels, hyphens: true},
+	OVNDNSName:                 {name: "OVN-Kubernetes dnsName", leading: oneLabel, finalDot: true},
+	AntreaFQDN:                 {name: "Antrea fqdn", leading: anyLabels, across: true},
+	GKEPattern:                 {name: "GKE FQDN pattern", leading: oneLabel, stars: true, finalDot: true, hyphens: true, underscore: true, innerOnly: true},
+	AWSDomain:                  {name: "AWS domain name", leading: anyLabels, finalDot: true, hyphens: true, underscore: true, innerOnly: true, twoLabels: true},
+	LinkerdHostname:            {name: "Linkerd hostname", leading: anyLabels, lowerCase: true, hyphens: true, most: maxHostLen},
 	SquidDomain:                {name: "Squid domain", apex: true, underscore: true},
 	AWSFirewallDomain:          {name: "AWS Network Firewall domain", apex: true},
 }
@@ -204,18 +208,21 @@ func (r dialectRow) refuses(text string) string {
 	if r.most > 0 && len(text) > r.most {
 		return fmt.Sprintf("longer than %d bytes", r.most)
 	}
-	name := strings.TrimLeft(text, "*.")
-	if r.twoLabels && !strings.Contains(name, ".") {
+	labels := strings.Split(text, ".")
+	if labels[0] == "" || strings.Trim(labels[0], "*") == "" {
+		labels = labels[1:]
+	}
+	if r.twoLabels && len(labels) < 2 {
 		return "names of one label are refused here"
 	}
-	for l := range strings.SplitSeq(name, ".") {
+	for _, l := range labels {
 		first, last := l[0], l[len(l)-1]
 		switch {
 		case !r.underscore && strings.Contains(l, "_"):
 			return "'_' is refused here"
 		case r.hyphens && (first == '-' || last == '-'):
 			return "a label that begins or ends with '-' is refused here"
-		case r.outerOnly && (first == '_' || last == '_'):
+		case r.innerOnly && (first == '_' || last == '_'):
 			return "a label that begins or ends with '_' is refused here"
 		}
 	}
@@ -243,12 +250,22 @@ func (r dialectRow) parse(text string) (patterns []Pattern, why string) {
 	if strings.ContainsAny(text, "?[]{}\\") {
 		return nil, "a byte that no host holds"
 	}
+	if !isASCII(text) {
+		return nil, "not ASCII; write the A-label form (xn--…)"
+	}
 	if strings.Trim(text, "*.") == "" {
 		return nil, "matches every host, or none; name the domains"
 	}
-	body := strings.TrimSuffix(lower(text), ".")
-	if strings.HasSuffix(body, ".") {
+	body := lower(text)
+	if r.lowerCase && body != text {
+		return nil, "letters in upper case are refused here"
+	}
+	body, final := strings.CutSuffix(body, ".")
+	switch {
+	case strings.HasSuffix(body, "."):
 		return nil, "an empty label"
+	case final && !r.finalDot:
+		return nil, "a dot at the end is compared with names that have none here, or refused"
 	}
 	if patterns, why = r.read(body); why == "" {
 		why = r.refuses(body)
@@ -268,25 +285,26 @@ func (r dialectRow) read(body string) (patterns []Pattern, why string) {
 	case !strings.Contains(body, "*"):
 		return parseAll(body)
 	}
-	rest, leading := strings.CutPrefix(body, "*.")
-	deepRest, deep := strings.CutPrefix(body, "**.")
-	switch {
-	case deep && r.deep:
-		if strings.Contains(deepRest, "*") {
-			return r.parseStars("*.", deepRest)
+	if r.leading == noLabels {
+		return nil, "there are no wildcards here"
+	}
+	first, rest, _ := strings.Cut(body, ".")
+	leading := strings.Trim(first, "*") == ""
+	if leading && first != "*" && (r.stars || r.across) {
+		// Any run of '*' is one '*', but for the one that stands for more.
+		if r.deep {
+			return r.parseStars("*.", rest)
 		}
-		return parseAll("*." + deepRest)
-	case deep && r.stars:
-		// Any run of '*' is one '*'.
-		return r.read("*." + deepRest)
-	case leading && !strings.Contains(rest, "*"):
+		first = "*"
+	}
+	switch {
+	case first == "*" && !strings.Contains(rest, "*"):
 		switch r.leading {
 		case anyLabels:
 			return parseAll("*." + rest)
 		case oneLabel:
 			return parseAll("?*." + rest)
 		}
-		return nil, "there are no wildcards here"
 	case r.stars && leading:
 		return r.parseStars("?*.", rest)
 	case r.stars:
@@ -296,22 +314,23 @@ func (r dialectRow) read(body string) (patterns []Pattern, why string) {
 	case r.within:
 		return nil, "'*' for one label or more inside of a name is in no pattern"
 	}
-	return nil, "a wildcard anywhere but in front, as a label of its own, is refused here"
+	return nil, "a wildcard that is not the whole first label is refused here, or read in more than one way"
 }
 
-// parseStars reads labels in which '*' stands for any bytes, or none, of its label. A first label such as "*foo" is two patterns: that label with
-// something before foo, and foo itself.
+// parseStars reads labels in which '*' stands for any bytes, or none, of its label. A label such as "*foo" is two: that label with something
+// before foo, and foo itself.
 func (r dialectRow) parseStars(lead, rest string) ([]Pattern, string) {
 	for strings.Contains(rest, "**") {
 		rest = strings.ReplaceAll(rest, "**", "*")
 	}
 	texts := []string{""}
-	for i, l := range strings.Split(rest, ".") {
+	labels := strings.Split(rest, ".")
+	for i, l := range labels {
 		options := []string{l}
-		if after, ok := strings.CutPrefix(l, "*"); ok && after != "" && after[0] != '-' && after[0] != '_' && !strings.HasPrefix(after, "*") {
-			options = []string{"?*" + after, after}
-		} else if l == "*" {
+		if after, ok := strings.CutPrefix(l, "*"); ok && after == "" {
 			options = []string{"?*"}
+		} else if ok && (after[0] != '-' && after[0] != '_' || i+2 >= len(labels)) { // what ParsePattern does not take as it is
+			options = []string{"?*" + after, after}
 		}
 		if len(texts)*len(options) > maxAlternatives {
 			return nil, fmt.Sprintf("more than %d patterns together", maxAlternatives)

@@ -24,7 +24,11 @@ func allDialects() []match.Dialect {
 
 // meaning returns the regular expression that a system takes a text for, on hosts: each rule retyped from the system's own source.
 func meaning(d match.Dialect, text string) *regexp.Regexp {
-	text = strings.TrimSuffix(strings.ToLower(text), ".")
+	text = strings.ToLower(text)
+	switch d {
+	case match.ClusterNetworkPolicyDomain, match.AWSDomain, match.CiliumMatchName, match.CiliumMatchPattern, match.CiliumMatchPattern119, match.GKEPattern, match.OVNDNSName:
+		text = strings.TrimSuffix(text, ".")
+	}
 	const label = `[-a-z0-9_]`
 	inLabel := func(s string) string {
 		return strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, label+`*`)
@@ -38,7 +42,8 @@ func meaning(d match.Dialect, text string) *regexp.Regexp {
 	case match.CiliumMatchPattern, match.GKEPattern:
 		expr = inLabel(regexp.MustCompile(`\*+`).ReplaceAllString(text, "*"))
 	case match.CiliumMatchPattern119:
-		if rest, ok := strings.CutPrefix(text, "**."); ok {
+		if stars := regexp.MustCompile(`^\*{2,}\.`).FindString(text); stars != "" {
+			rest := text[len(stars):]
 			expr = `(` + label + `+\.)+` + inLabel(regexp.MustCompile(`\*+`).ReplaceAllString(rest, "*"))
 		} else {
 			expr = inLabel(regexp.MustCompile(`\*+`).ReplaceAllString(text, "*"))
@@ -57,6 +62,25 @@ func meaning(d match.Dialect, text string) *regexp.Regexp {
 		}
 	}
 	return regexp.MustCompile(`^(?:` + expr + `)$`)
+}
+
+// accepted are the texts that systems take: the regular expressions of their schemas and validations, retyped from their sources.
+var accepted = map[match.Dialect]*regexp.Regexp{
+	match.IstioHost:                  regexp.MustCompile(`^(\*|[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*\.?$`),
+	match.EnvoyServerName:            regexp.MustCompile(`^(\*\.)?[^*]+$`),
+	match.GatewayAPIHostname:         regexp.MustCompile(`^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`),
+	match.ClusterNetworkPolicyDomain: regexp.MustCompile(`^(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$`),
+	match.CiliumMatchName:            regexp.MustCompile(`^([-a-zA-Z0-9_]+[.]?)+$`),
+	match.CiliumMatchPattern:         regexp.MustCompile(`^([-a-zA-Z0-9_*]+[.]?)+$`),
+	match.CiliumMatchPattern119:      regexp.MustCompile(`^([-a-zA-Z0-9_*]+[.]?)+$`),
+	match.CalicoDomain:               regexp.MustCompile(`^[^*]*(\*(\.[^*]*)?)?$`),
+	match.OVNDNSName:                 regexp.MustCompile(`^(\*\.)?([A-Za-z0-9-]+\.)*[A-Za-z0-9-]+\.?$`),
+	match.AntreaFQDN:                 regexp.MustCompile(`^[-0-9a-zA-Z.*]+$`),
+	match.GKEPattern:                 regexp.MustCompile(`^([a-zA-Z0-9*]([-a-zA-Z0-9_*]*[a-zA-Z0-9*])*\.?)*$`),
+	match.AWSDomain:                  regexp.MustCompile(`^(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$`),
+	match.LinkerdHostname:            regexp.MustCompile(`^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`),
+	match.SquidDomain:                regexp.MustCompile(`^[^*]+$`),
+	match.AWSFirewallDomain:          regexp.MustCompile(`^[^*_]+$`),
 }
 
 func drawName(t *rapid.T, label string, words ...string) string {
@@ -78,7 +102,7 @@ func meansWhatItSays(t *testing.T, d match.Dialect) {
 		var texts []string
 		if rapid.Bool().Draw(t, "write") {
 			for range rapid.IntRange(1, 3).Draw(t, "patterns") {
-				p, err := match.ParsePattern(drawName(t, "pattern", "a", "b", "*", "?*", "a*", "*-a", "a?", "a_b", "-a") + ".com")
+				p, err := match.ParsePattern(drawName(t, "pattern", "a", "b", "*", "?*", "a*", "*-a", "a?", "a_b", "-a", "_a", "a_") + ".com")
 				if err == nil {
 					patterns = append(patterns, p)
 				}
@@ -89,7 +113,7 @@ func meansWhatItSays(t *testing.T, d match.Dialect) {
 			}
 			written++
 		} else {
-			text := drawName(t, "text", "a", "b", "*", "**", "a*", "*a", "*-a", "", "A", "a_b") + rapid.SampledFrom([]string{".com", ".com.", ".com"}).Draw(t, "end")
+			text := drawName(t, "text", "a", "b", "*", "**", "***", "a*", "*a", "*-a", "*a*", "", "A", "a_b", "_a", "b-") + rapid.SampledFrom([]string{".com", ".com.", ".com"}).Draw(t, "end")
 			var err error
 			if patterns, err = d.Parse(text); err != nil {
 				return
@@ -97,8 +121,13 @@ func meansWhatItSays(t *testing.T, d match.Dialect) {
 			texts = []string{text}
 			read++
 		}
+		for _, s := range texts {
+			if !accepted[d].MatchString(s) {
+				t.Fatalf("%v does not take %q, which stands for %v", d, s, patterns)
+			}
+		}
 		for range 20 {
-			h, err := match.ParseHost(drawName(t, "host", "a", "b", "aa", "ab", "a-a", "-a", "a_b") + ".com")
+			h, err := match.ParseHost(drawName(t, "host", "a", "b", "aa", "ab", "a-a", "-a", "a_b", "_a", "b-") + ".com")
 			if err != nil {
 				continue
 			}
@@ -165,8 +194,11 @@ func TestDialects(t *testing.T) {
 		{match.OVNDNSName, "*.foo.com", lost},
 		{match.AntreaFQDN, "*.foo.com", "*.foo.com"},
 		{match.AntreaFQDN, "api-*.foo.com", lost},
+		{match.AntreaFQDN, "a_b.foo.com", lost},
 		{match.GKEPattern, "?*.foo.com a*.foo.com", "*.foo.com a*.foo.com"},
 		{match.GKEPattern, "*.foo.com", lost},
+		{match.GKEPattern, "-a.foo.com", lost},
+		{match.GKEPattern, "*-a.foo.com a_b.foo.com", "*-a.foo.com a_b.foo.com"},
 		{match.AWSDomain, "*.foo.com", "*.foo.com"},
 		{match.LinkerdHostname, "*.foo.com", "*.foo.com"},
 		{match.SquidDomain, "foo.com", "foo.com"},
@@ -197,7 +229,14 @@ func TestDialectsRead(t *testing.T) {
 		text    string
 		want    string
 	}{
-		{match.IstioHost, "*.Foo.com.", "*.foo.com"},
+		{match.IstioHost, "*.Foo.com", "*.foo.com"},
+		{match.IstioHost, "foo.com.", lost}, // equal to no name that arrives
+		{match.IstioHost, "*-a.foo.com", lost},
+		{match.EnvoyServerName, "bücher.example", lost},
+		{match.GatewayAPIHostname, "Foo.com", lost},
+		{match.GatewayAPIHostname, "foo.com.", lost},
+		{match.LinkerdHostname, "Foo.com", lost},
+		{match.ClusterNetworkPolicyDomain, "*.Foo.com.", "*.foo.com"},
 		{match.IstioHost, "*foo.com", lost},
 		{match.IstioHost, "*", lost},
 		{match.GatewayAPIHostname, "a.*.foo.com", lost},
@@ -210,10 +249,16 @@ func TestDialectsRead(t *testing.T) {
 		{match.CiliumMatchPattern119, "a.**.foo.com", "a.?*.foo.com"},
 		{match.CiliumMatchPattern119, "*.*.foo.com", "?*.?*.foo.com"},
 		{match.CiliumMatchPattern119, "*", lost},
+		{match.CiliumMatchPattern119, "***.foo.com", "*.foo.com"},
+		{match.CiliumMatchPattern, "***.foo.com", "?*.foo.com"},
+		{match.CiliumMatchPattern, "*-foo.com", "?*-foo.com -foo.com"},
+		{match.CiliumMatchPattern, "*-a.foo.com.", "*-a.foo.com"},
 		{match.CalicoDomain, "*.foo.com", "*.foo.com"},
 		{match.CalicoDomain, "www.*.com", lost},
 		{match.OVNDNSName, "*.foo.com", "?*.foo.com"},
 		{match.AntreaFQDN, "*foobar.com", lost},
+		{match.AntreaFQDN, "**.foo.com", "*.foo.com"},
+		{match.AntreaFQDN, "foo.com.", lost},
 		{match.GKEPattern, "sub*.foo.com", "sub*.foo.com"},
 		{match.SquidDomain, ".foo.com", "foo.com *.foo.com"},
 		{match.SquidDomain, "*.foo.com", lost},
