@@ -8,7 +8,7 @@ import (
 	"github.com/egresskit/egress/policy"
 )
 
-func compile(w world) (*policy.Engine, error) {
+func (w world) policies() []*policy.Policy {
 	shared := &policy.Policy{Name: "shared"}
 	policies := map[string]*policy.Policy{"": shared}
 	list := []*policy.Policy{shared}
@@ -25,41 +25,31 @@ func compile(w world) (*policy.Engine, error) {
 		}
 		section.Allow = append(section.Allow, policy.Rule{Name: fmt.Sprintf("r%d", i), To: policy.MustHosts(r.pattern).TLS()})
 	}
-	return policy.Compile(list)
+	return list
 }
 
-func buildView(w world) (ask, error) {
-	e, err := compile(w)
-	if err != nil {
-		return nil, err
-	}
-	var views []policy.View
-	for s := range asking {
-		views = append(views, e.For(workload(s)))
-	}
-	hosts := parsed(w)
-	return func(s, h int) bool {
-		return views[s].Decide(policy.Access{Protocol: policy.TLS, Port: 443, Host: hosts[h]}).Allowed
+// prepareEngine compiles policies, and asks once with the source resolved before and once with it resolved each time.
+func prepareEngine(w world) (func() ([]ask, error), error) {
+	policies, hosts := w.policies(), parsed(w)
+	return func() ([]ask, error) {
+		e, err := policy.Compile(policies)
+		if err != nil {
+			return nil, err
+		}
+		var workloads [asking]identity.Workload
+		var views [asking]policy.View
+		for s := range asking {
+			workloads[s] = identity.Workload{Namespace: "shop", ServiceAccount: source(s)}
+			views[s] = e.For(workloads[s])
+		}
+		view := func(s, h int) bool {
+			return views[s].Decide(policy.Access{Protocol: policy.TLS, Port: 443, Host: hosts[h]}).Allowed
+		}
+		engine := func(s, h int) bool {
+			return e.Decide(policy.Request{Source: workloads[s], Access: policy.Access{Protocol: policy.TLS, Port: 443, Host: hosts[h]}}).Allowed
+		}
+		return []ask{view, engine}, nil
 	}, nil
-}
-
-func buildEngine(w world) (ask, error) {
-	e, err := compile(w)
-	if err != nil {
-		return nil, err
-	}
-	var workloads []identity.Workload
-	for s := range asking {
-		workloads = append(workloads, workload(s))
-	}
-	hosts := parsed(w)
-	return func(s, h int) bool {
-		return e.Decide(policy.Request{Source: workloads[s], Access: policy.Access{Protocol: policy.TLS, Port: 443, Host: hosts[h]}}).Allowed
-	}, nil
-}
-
-func workload(s int) identity.Workload {
-	return identity.Workload{Namespace: "shop", ServiceAccount: source(s)}
 }
 
 func parsed(w world) (hosts []match.Host) {
@@ -69,20 +59,29 @@ func parsed(w world) (hosts []match.Host) {
 	return hosts
 }
 
-// buildIndex looks each host up among all hosts: what a decision costs at least.
-func buildIndex(w world) (ask, error) {
-	var b match.Builder[string]
-	for _, r := range w.rules() {
-		b.Add(match.MustParsePattern(r.pattern), r.source)
+// prepareIndex looks each host up among all hosts: what a decision costs at least. All hosts of a world are different, so that one source or
+// everyone may reach each.
+func prepareIndex(w world) (func() ([]ask, error), error) {
+	const everyone = -1
+	numbers := map[string]int32{"": everyone}
+	for s := range w.sources {
+		numbers[source(s)] = int32(s)
 	}
-	x, err := b.Build()
-	if err != nil {
-		return nil, err
+	var patterns []match.Pattern
+	var who []int32
+	for _, r := range w.rules() {
+		patterns, who = append(patterns, match.MustParsePattern(r.pattern)), append(who, numbers[r.source])
 	}
 	hosts := parsed(w)
-	names := []string{source(0), source(1)}
-	return func(s, h int) bool {
-		_, who, ok := x.Lookup(hosts[h])
-		return ok && (who == "" || who == names[s])
+	return func() ([]ask, error) {
+		var b match.Builder[int32]
+		for i, p := range patterns {
+			b.Add(p, who[i])
+		}
+		x, err := b.Build()
+		return one(func(s, h int) bool {
+			_, n, ok := x.Lookup(hosts[h])
+			return ok && (n == everyone || n == int32(s))
+		}), err
 	}, nil
 }

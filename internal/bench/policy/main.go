@@ -1,74 +1,62 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"testing"
-	"text/tabwriter"
-	"time"
 )
 
 func main() {
-	long := flag.Bool("long", false, "also measure 10,000 sources of 100 rules")
-	testing.Init()
+	quick := flag.Bool("short", false, "up to 1,000 sources, and fewer rounds")
+	readme := flag.String("readme", "", "also put the tables between the marks in this `file`")
 	flag.Parse()
-	if err := flag.Set("test.benchtime", "200ms"); err != nil {
+	if err := run(*quick, *readme); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	worlds := []world{{1, 100, 0}, {10, 100, 1000}, {1000, 100, 1000}}
-	if *long {
-		worlds = append(worlds, world{10_000, 100, 1000})
+}
+
+func run(quick bool, readme string) error {
+	worlds, rounds, builds := []world{{10, 100, 1000}, {1000, 100, 1000}, {10_000, 100, 1000}, {1, 100, 0}, {1, 100_000, 0}}, 41, 3
+	if quick {
+		worlds, rounds, builds = []world{{10, 100, 1000}, {1000, 100, 1000}}, 15, 1
 	}
-	out := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "sources\trules each\tshared\tcontestant\tns/decision\tallocations\tbuild\theap bytes/rule\t")
+	var columns []column
 	for _, w := range worlds {
-		for _, c := range contestants {
-			row, err := measure(w, c)
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "%s: %v\n", c.name, err)
-				os.Exit(1)
-			}
-			fmt.Fprintf(out, "%d\t%d\t%d\t%s\t%s\t\n", w.sources, w.own, w.shared, c.name, row)
+		fmt.Fprintln(os.Stderr, w)
+		c, err := measure(w, rounds, builds)
+		if err != nil {
+			return err
 		}
+		columns = append(columns, c)
 	}
-	out.Flush()
-}
-
-// measure returns the columns of a table that are measured.
-func measure(w world, c contestant) (string, error) {
-	if w.pairs() > c.limit {
-		return "too slow\t-\t-\t-", nil
+	var tables bytes.Buffer
+	write(&tables, columns)
+	os.Stdout.Write(tables.Bytes())
+	if readme == "" {
+		return nil
 	}
-	before := heap()
-	start := time.Now()
-	ask, err := c.build(w)
+	text, err := os.ReadFile(readme)
 	if err != nil {
-		return "", err
+		return err
 	}
-	took := time.Since(start)
-	held := heap() - before
-	hosts := len(w.hosts())
-	r := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		i := 0
-		for b.Loop() {
-			ask(0, i)
-			if i++; i == hosts {
-				i = 0
-			}
-		}
-	})
-	runtime.KeepAlive(ask)
-	return fmt.Sprintf("%d\t%d\t%v\t%d", r.NsPerOp(), r.AllocsPerOp(), took.Round(time.Millisecond/10), max(0, held)/int64(w.pairs())), nil
+	if text, err = between(text, tables.Bytes()); err != nil {
+		return fmt.Errorf("%s: %w", readme, err)
+	}
+	return os.WriteFile(readme, text, 0o644)
 }
 
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // what finalizers held
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+// The marks that tables stand between. The first goes on with the command that makes them.
+const beginMark, endMark = "<!-- decisions: ", "<!-- end of decisions -->"
+
+// between replaces what stands between the marks in text.
+func between(text, tables []byte) ([]byte, error) {
+	head, rest, found := bytes.Cut(text, []byte(beginMark))
+	command, rest, closed := bytes.Cut(rest, []byte("\n"))
+	_, tail, ended := bytes.Cut(rest, []byte(endMark))
+	if !found || !closed || !ended {
+		return nil, fmt.Errorf("no %q and %q", beginMark, endMark)
+	}
+	return bytes.Join([][]byte{head, []byte(beginMark), command, []byte("\n\n"), tables, []byte("\n" + endMark), tail}, nil), nil
 }

@@ -9,18 +9,36 @@ import (
 // All contestants answer the same, and the answer is the one that is written down in the names.
 func TestContestantsAgree(t *testing.T) {
 	w := world{3, 40, 40}
-	for _, c := range contestants {
-		ask, err := c.build(w)
+	for _, b := range builders {
+		build, err := b.prepare(w)
 		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
+			t.Fatalf("%s: %v", b.what, err)
 		}
-		for s := range asking {
-			for i, h := range w.hosts() {
-				want := strings.Contains(h, fmt.Sprintf(".s%d.", s)) || strings.Contains(h, ".shared.")
-				if got := ask(s, i); got != want {
-					t.Errorf("%s: %s to %s: %v", c.name, source(s), h, got)
+		asks, err := build()
+		if err != nil || len(asks) != len(b.names) {
+			t.Fatalf("%s: %d contestants, %v", b.what, len(asks), err)
+		}
+		for n, ask := range asks {
+			for s := range asking {
+				for i, h := range w.hosts() {
+					want := strings.Contains(h, fmt.Sprintf(".s%d.", s)) || strings.Contains(h, ".shared.")
+					if got := ask(s, i); got != want {
+						t.Errorf("%s: %s to %s: %v", b.names[n], source(s), h, got)
+					}
 				}
 			}
+		}
+	}
+}
+
+func TestTablesGoBetweenTheMarks(t *testing.T) {
+	got, err := between([]byte("a\n<!-- decisions: go run . -->\nold\n<!-- end of decisions -->\nb\n"), []byte("new\n"))
+	if want := "a\n<!-- decisions: go run . -->\n\nnew\n\n<!-- end of decisions -->\nb\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, text := range []string{"", "<!-- decisions: go run . -->", "<!-- end of decisions -->"} {
+		if _, err := between([]byte(text), nil); err == nil {
+			t.Errorf("%q has marks", text)
 		}
 	}
 }

@@ -13,28 +13,30 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
-// buildGlobs keeps compiled globs by source and tries those of the source, and then those of everyone. Without separators, '*' crosses
+// prepareGlobs keeps compiled globs by source and tries those of the source, and then those of everyone. Without separators, '*' crosses
 // dots, and stands for one or more labels because hosts do not begin with a dot.
-func buildGlobs(w world) (ask, error) {
-	globs := map[string][]*glob.Pattern{}
-	for _, r := range w.rules() {
-		g, err := glob.Compile(r.pattern)
-		if err != nil {
-			return nil, err
+func prepareGlobs(w world) (func() ([]ask, error), error) {
+	rules, hosts := w.rules(), w.hosts()
+	return func() ([]ask, error) {
+		globs := map[string][]*glob.Pattern{}
+		for _, r := range rules {
+			g, err := glob.Compile(r.pattern)
+			if err != nil {
+				return nil, err
+			}
+			globs[r.source] = append(globs[r.source], g)
 		}
-		globs[r.source] = append(globs[r.source], g)
-	}
-	hosts := w.hosts()
-	bySource := [asking][]*glob.Pattern{globs[source(0)], globs[source(1)]}
-	return func(s, h int) bool {
-		for _, list := range [...][]*glob.Pattern{bySource[s], globs[""]} {
-			for _, g := range list {
-				if g.Match(hosts[h]) {
-					return true
+		bySource := [asking][]*glob.Pattern{globs[source(0)], globs[source(1)]}
+		return one(func(s, h int) bool {
+			for _, list := range [...][]*glob.Pattern{bySource[s], globs[""]} {
+				for _, g := range list {
+					if g.Match(hosts[h]) {
+						return true
+					}
 				}
 			}
-		}
-		return false
+			return false
+		}), nil
 	}, nil
 }
 
@@ -80,7 +82,7 @@ suffixes contains suffix if {
 }
 `
 
-func buildRegoGlobs(w world) (ask, error) {
+func prepareRegoGlobs(w world) (func() ([]ask, error), error) {
 	patterns := map[string]any{}
 	for _, r := range w.rules() {
 		list, _ := patterns[everyone(r.source)].([]any)
@@ -89,7 +91,7 @@ func buildRegoGlobs(w world) (ask, error) {
 	return prepare(w, regoGlobs, map[string]any{"patterns": patterns})
 }
 
-func buildRegoSuffixes(w world) (ask, error) {
+func prepareRegoSuffixes(w world) (func() ([]ask, error), error) {
 	exact, below := map[string]any{}, map[string]any{}
 	for _, r := range w.rules() {
 		in, host := exact, r.pattern
@@ -113,12 +115,8 @@ func everyone(source string) string {
 	return source
 }
 
-func prepare(w world, module string, data map[string]any) (ask, error) {
+func prepare(w world, module string, data map[string]any) (func() ([]ask, error), error) {
 	ctx := context.Background()
-	query, err := rego.New(rego.Query("data.egress.allow"), rego.Module("egress.rego", module), rego.Store(inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true)))).PrepareForEval(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var inputs [asking][]ast.Value
 	for s := range inputs {
 		for _, h := range w.hosts() {
@@ -129,14 +127,18 @@ func prepare(w world, module string, data map[string]any) (ask, error) {
 			inputs[s] = append(inputs[s], input)
 		}
 	}
-	return func(s, h int) bool {
-		result, err := query.Eval(ctx, rego.EvalParsedInput(inputs[s][h]))
-		return err == nil && result.Allowed()
+	return func() ([]ask, error) {
+		store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
+		query, err := rego.New(rego.Query("data.egress.allow"), rego.Module("egress.rego", module), rego.Store(store)).PrepareForEval(ctx)
+		return one(func(s, h int) bool {
+			result, err := query.Eval(ctx, rego.EvalParsedInput(inputs[s][h]))
+			return err == nil && result.Allowed()
+		}), err
 	}, nil
 }
 
-// buildCedar writes exact hosts into the scope, where Cedar compares them first, and wildcards as conditions.
-func buildCedar(w world) (ask, error) {
+// prepareCedar writes exact hosts into the scope, where Cedar compares them first, and wildcards as conditions.
+func prepareCedar(w world) (func() ([]ask, error), error) {
 	var text bytes.Buffer
 	for _, r := range w.rules() {
 		principal := "principal"
@@ -149,10 +151,6 @@ func buildCedar(w world) (ask, error) {
 			fmt.Fprintf(&text, "permit (%s, action == Action::\"connect\", resource == Host::%q);\n", principal, r.pattern)
 		}
 	}
-	policies, err := cedar.NewPolicySetFromBytes("egress.cedar", text.Bytes())
-	if err != nil {
-		return nil, err
-	}
 	var requests [asking][]cedar.Request
 	for s := range requests {
 		for _, h := range w.hosts() {
@@ -162,8 +160,11 @@ func buildCedar(w world) (ask, error) {
 			})
 		}
 	}
-	return func(s, h int) bool {
-		decision, _ := cedar.Authorize(policies, cedar.EntityMap{}, requests[s][h])
-		return decision == cedar.Allow
+	return func() ([]ask, error) {
+		policies, err := cedar.NewPolicySetFromBytes("egress.cedar", text.Bytes())
+		return one(func(s, h int) bool {
+			decision, _ := cedar.Authorize(policies, cedar.EntityMap{}, requests[s][h])
+			return decision == cedar.Allow
+		}), err
 	}, nil
 }
