@@ -1,11 +1,5 @@
 package match
 
-// An Entry is a pattern of an index with its value. The zero Entry stands for none.
-type Entry[V any] struct {
-	Pattern Pattern
-	Value   V
-}
-
 // LookupBatch is Lookup for many hosts, such as those of a log. It appends an Entry for each host to dst, in the order of hosts, the zero Entry
 // where nothing matches, and returns the extended slice. It allocates only when dst has no room. In large indexes it takes less time
 // than as many lookups, because it waits for the memory of several hosts at once.

@@ -199,16 +199,18 @@ func (p Pattern) Suffix() string {
 
 // Matches reports whether h is in p. It does not allocate. Its time is bounded by the lengths of both, whatever they hold.
 func (p Pattern) Matches(h Host) bool {
-	if h.IsZero() {
-		return false
-	}
+	return !h.IsZero() && p.matches(h.name)
+}
+
+// matches is Matches for the name of a host.
+func (p Pattern) matches(name string) bool {
 	switch p.kind {
 	case Exact:
-		return h.name == p.text
+		return name == p.text
 	case Subdomains:
-		return len(h.name) >= len(p.text) && strings.HasSuffix(h.name, p.text[1:])
+		return len(name) >= len(p.text) && strings.HasSuffix(name, p.text[1:])
 	case Glob:
-		return matchGlob(p.text, h.name)
+		return matchGlob(p.text, name)
 	}
 	return false
 }

@@ -1,0 +1,184 @@
+package match
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A patternSet is an index without values: it finds patterns and their slots, numbers from 0 on.
+type patternSet struct {
+	small *smallSet // all of the patterns, if they are few; otherwise:
+	keys  *hashKeys
+	names *table   // exact names and subdomains
+	long  *longSet // those of them that are too long for a table; nil: none
+	globs *globSet // nil: none
+}
+
+var errTooLarge = errors.New("match: the patterns of an index are more than 2^31, or 4 GiB of text")
+
+// newPatternSet returns the set of patterns, and the slot of each.
+func newPatternSet(patterns []Pattern) (s *patternSet, slots []uint32, err error) {
+	if slices.ContainsFunc(patterns, Pattern.IsZero) {
+		return nil, nil, errors.New("match: the zero pattern was added to an index")
+	}
+	if len(patterns) > math.MaxInt32 {
+		return nil, nil, errTooLarge
+	}
+	slots = make([]uint32, len(patterns))
+	var twice string // the least of the patterns that are there more than once
+	if len(patterns) <= maxSmall {
+		s = new(patternSet)
+		s.small, twice = newSmallSet(patterns, slots)
+	} else if s, twice, err = newLargeSet(patterns, slots); err != nil {
+		return nil, nil, err
+	}
+	if twice != "" {
+		return nil, nil, fmt.Errorf("match: pattern %q was added twice to an index", twice)
+	}
+	return s, slots, nil
+}
+
+func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice string, err error) {
+	s = &patternSet{keys: newHashKeys()}
+	var texts []string
+	var names, long, globs []uint32 // indexes in patterns
+	for i, p := range patterns {
+		switch {
+		case p.kind == Glob:
+			globs = append(globs, uint32(i))
+		case len(p.text) > maxText:
+			long = append(long, uint32(i))
+		default:
+			names = append(names, uint32(i))
+			texts = append(texts, p.text)
+		}
+	}
+	var inTable []uint32
+	if s.names, inTable, twice, err = newTable(s.keys, texts); err != nil {
+		return nil, "", err
+	}
+	for i, slot := range inTable {
+		slots[names[i]] = slot
+	}
+	number := func(list []uint32, first int) {
+		slices.SortFunc(list, func(i, j uint32) int { return compareSpecific(patterns[i], patterns[j]) })
+		for n, i := range list {
+			slots[i] = uint32(first + n)
+			if n > 0 && patterns[i] == patterns[list[n-1]] && (twice == "" || patterns[i].text < twice) {
+				twice = patterns[i].text
+			}
+		}
+	}
+	number(long, len(names))
+	number(globs, len(names)+len(long))
+	if len(long) > 0 {
+		s.long = newLongSet(patterns, long, len(names))
+	}
+	if len(globs) > 0 {
+		s.globs, err = newGlobSet(s.keys, patterns, globs, len(names)+len(long))
+	}
+	return s, twice, err
+}
+
+// compareSpecific orders patterns so that of those that match a host the most specific is first, as the comment on Index says it.
+func compareSpecific(p, q Pattern) int {
+	if p.kind == Exact || q.kind == Exact {
+		return cmp.Or(cmp.Compare(p.kind, q.kind), strings.Compare(p.text, q.text)) // Exact is the least
+	}
+	return cmp.Or(len(q.Suffix())-len(p.Suffix()), cmp.Compare(p.kind, q.kind), literals(q)-literals(p), strings.Compare(p.text, q.text))
+}
+
+// literals returns the number of bytes of p that are no wildcard.
+func literals(p Pattern) int {
+	return len(p.text) - strings.Count(p.text, "*") - strings.Count(p.text, "?")
+}
+
+// first returns the most specific pattern that matches name, and its slot: less than 0 if there is none.
+func (s *patternSet) first(name string) (p Pattern, slot int) {
+	slot = -1
+	switch {
+	case s.small != nil:
+		return s.small.first(name)
+	case len(name) > maxText && s.hasLong():
+		s.each(name, func(q Pattern, at int) bool {
+			p, slot = q, at
+			return false
+		})
+		return p, slot
+	}
+	var pad [chunkLen]byte
+	r := newReading(name, &pad)
+	s.keys.read(&r)
+	names := s.names.search(&r, name)
+	f := names.next(&r)
+	if f.tail > 0 {
+		p, slot = f.pattern(), f.slot
+	}
+	if s.globs == nil || p.kind == Exact {
+		return p, slot
+	}
+	return s.globs.first(&r, name, f.tail, p, slot)
+}
+
+// each yields the patterns that match name with their slots, most specific first, until yield returns false.
+func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
+	if s.small != nil {
+		s.small.each(name, yield)
+		return
+	}
+	if len(name) > maxText && s.hasLong() && !s.eachLong(name, yield) {
+		return
+	}
+	var pad [chunkLen]byte
+	r := newReading(name, &pad)
+	s.keys.read(&r)
+	names := s.names.search(&r, name)
+	f := names.next(&r)
+	var groups search
+	var g found
+	if s.globs != nil {
+		groups = s.globs.suffixes.search(&r, name)
+		g = groups.next(&r)
+	}
+	for f.tail > 0 || g.tail > 0 {
+		if f.tail >= g.tail {
+			if !yield(f.pattern(), f.slot) {
+				return
+			}
+			f = names.next(&r)
+		} else {
+			if !s.globs.each(s.globs.groups[g.slot], name, g.tail, yield) {
+				return
+			}
+			g = groups.next(&r)
+		}
+	}
+	if s.globs != nil {
+		s.globs.each(s.globs.anywhere, name, 0, yield)
+	}
+}
+
+// all calls f for all patterns with their slots, in no order.
+func (s *patternSet) all(f func(p Pattern, slot int)) {
+	if s.small != nil {
+		for slot, p := range s.small.patterns {
+			f(p, slot)
+		}
+		return
+	}
+	s.names.all(f)
+	if s.long != nil {
+		for i, p := range s.long.patterns {
+			f(p, s.long.slot+i)
+		}
+	}
+	if s.globs != nil {
+		for i, p := range s.globs.patterns {
+			f(p, s.globs.slot+i)
+		}
+	}
+}
