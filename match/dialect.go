@@ -66,7 +66,7 @@ type dialectRow struct {
 	across  bool  // '*' anywhere stands for bytes of any labels
 	within  bool  // '*' as a whole label elsewhere stands for one label or more
 
-	lowerCase  bool // letters in upper case are refused
+	lowerCase  bool // letters in upper case are refused, or compared as they are
 	finalDot   bool // a dot at the end changes nothing; otherwise names with one match nothing, or are refused
 	hyphens    bool // no label begins or ends with '-'
 	underscore bool // labels may hold '_'
@@ -77,7 +77,7 @@ type dialectRow struct {
 
 // dialects are the rows, by dialect.
 var dialects = [...]dialectRow{
-	IstioHost:                  {name: "Istio host", leading: anyLabels, hyphens: true},
+	IstioHost:                  {name: "Istio host", leading: anyLabels, lowerCase: true, hyphens: true},
 	EnvoyServerName:            {name: "Envoy server name", leading: anyLabels, underscore: true},
 	GatewayAPIHostname:         {name: "Gateway API hostname", leading: anyLabels, lowerCase: true, hyphens: true, most: maxHostLen},
 	ClusterNetworkPolicyDomain: {name: "ClusterNetworkPolicy domain name", leading: anyLabels, finalDot: true, hyphens: true, underscore: true, innerOnly: true, twoLabels: true},
@@ -258,7 +258,7 @@ func (r dialectRow) parse(text string) (patterns []Pattern, why string) {
 	}
 	body := lower(text)
 	if r.lowerCase && body != text {
-		return nil, "letters in upper case are refused here"
+		return nil, "letters in upper case are refused here, or compared as they are"
 	}
 	body, final := strings.CutSuffix(body, ".")
 	switch {

@@ -24,7 +24,9 @@ func allDialects() []match.Dialect {
 
 // meaning returns the regular expression that a system takes a text for, on hosts: each rule retyped from the system's own source.
 func meaning(d match.Dialect, text string) *regexp.Regexp {
-	text = strings.ToLower(text)
+	if d != match.IstioHost {
+		text = strings.ToLower(text)
+	}
 	switch d {
 	case match.ClusterNetworkPolicyDomain, match.AWSDomain, match.CiliumMatchName, match.CiliumMatchPattern, match.CiliumMatchPattern119, match.GKEPattern, match.OVNDNSName:
 		text = strings.TrimSuffix(text, ".")
@@ -229,7 +231,8 @@ func TestDialectsRead(t *testing.T) {
 		text    string
 		want    string
 	}{
-		{match.IstioHost, "*.Foo.com", "*.foo.com"},
+		{match.IstioHost, "*.Foo.com", lost}, // host.Name compares bytes, while Envoy folds case
+		{match.EnvoyServerName, "*.Foo.com", "*.foo.com"},
 		{match.IstioHost, "foo.com.", lost}, // equal to no name that arrives
 		{match.IstioHost, "*-a.foo.com", lost},
 		{match.EnvoyServerName, "bücher.example", lost},

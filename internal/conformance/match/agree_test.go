@@ -49,7 +49,7 @@ func TestEnginesAgree(t *testing.T) {
 				var patterns []match.Pattern
 				var text string
 				if rapid.Bool().Draw(t, "write") {
-					p, err := match.ParsePattern(drawName(t, "pattern", "a", "b", "*", "?*", "a*", "*-a", "a-*b"))
+					p, err := match.ParsePattern(drawName(t, "pattern", "a", "b", "*", "?*", "a*", "*-a", "a-*b", "a_b", "-a"))
 					if err != nil {
 						return
 					}
@@ -60,7 +60,7 @@ func TestEnginesAgree(t *testing.T) {
 					patterns, text = []match.Pattern{p}, texts[0]
 					written++
 				} else {
-					text = drawName(t, "text", "a", "b", "*", "**", "a*", "*a", "*-a")
+					text = drawName(t, "text", "a", "b", "*", "**", "***", "a*", "*a", "*-a", "*a*", "a**b", "B", "a_b") + rapid.SampledFrom([]string{"", "."}).Draw(t, "end")
 					var err error
 					if patterns, err = e.dialect.Parse(text); err != nil {
 						return
@@ -68,7 +68,7 @@ func TestEnginesAgree(t *testing.T) {
 					read++
 				}
 				for range 10 {
-					h, err := match.ParseHost(drawName(t, "host", "a", "b", "aa", "ab", "a-a", "a-b", "b-a"))
+					h, err := match.ParseHost(drawName(t, "host", "a", "b", "aa", "ab", "a-a", "a-b", "b-a", "-a", "a_b"))
 					if err != nil {
 						continue
 					}
