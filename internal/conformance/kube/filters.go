@@ -8,13 +8,14 @@ import (
 	ipcachetypes "github.com/cilium/cilium/pkg/ipcache/types"
 	"github.com/cilium/cilium/pkg/k8s"
 	ciliumv2 "github.com/cilium/cilium/pkg/k8s/apis/cilium.io/v2"
+	slimnetworking "github.com/cilium/cilium/pkg/k8s/slim/k8s/api/networking/v1"
 	"github.com/cilium/cilium/pkg/policy/api"
 	policytypes "github.com/cilium/cilium/pkg/policy/types"
 	policyutils "github.com/cilium/cilium/pkg/policy/utils"
 	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 )
 
-// NewCiliumOf returns Cilium's judgement of objects in JSON: its own policies, which it checks as its agent does, and ClusterNetworkPolicies. It judges addresses and
+// NewCiliumOf returns Cilium's judgement of objects in JSON: its own policies, which it checks as its agent does, ClusterNetworkPolicies and NetworkPolicies. It judges addresses and
 // ports alone: what goes to its proxy for a server name counts as let out.
 func NewCiliumOf(w *World, objects [][]byte) (Judge, error) {
 	ciliumOnce()
@@ -61,6 +62,9 @@ func parseObject(data []byte) (policytypes.PolicyEntries, error) {
 	case "ClusterNetworkPolicy":
 		o := &policyv1alpha2.ClusterNetworkPolicy{}
 		object, parse = o, func() (policytypes.PolicyEntries, error) { return k8s.ParseClusterNetworkPolicy(log, clusterName, o) }
+	case "NetworkPolicy":
+		o := &slimnetworking.NetworkPolicy{}
+		object, parse = o, func() (policytypes.PolicyEntries, error) { return k8s.ParseNetworkPolicy(log, clusterName, o) }
 	default:
 		return nil, fmt.Errorf("kind %q is none that Cilium is asked about", meta.Kind)
 	}
