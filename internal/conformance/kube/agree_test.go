@@ -193,28 +193,34 @@ func judge(t testing.TB, name string, s situation, count *tally) {
 		if j.Name() == "cyclonus" {
 			count.cyclonus++
 		}
-		for i, a := range s.accesses {
-			pod := &s.world.Pods[s.pods[i]]
-			flow := Flow{From: pod, Address: a.Address, Protocol: corev1.Protocol(a.Protocol.String()), Port: a.Port}
-			got, err := j.Egress(flow)
-			if err != nil {
-				t.Fatalf("%s: %s: %v", name, j.Name(), err)
-			}
-			request := policy.Request{Source: s.world.workload(pod), Access: a}
-			want := engine.Decide(request)
-			count.flows++
-			switch {
-			case got == want.Allowed && got:
-				count.allowed++
-			case got == want.Allowed:
-				count.denied++
-			case got:
-				t.Errorf("%s: %s lets %s/%s (%v) out to %s, which the model denies: %v", name, j.Name(), pod.Namespace, pod.Name, pod.Labels, a, want)
-			case lost(engine, result, request):
-				count.lost++
-			default:
-				t.Errorf("%s: %s keeps %s/%s (%v) from %s, which the model allows, and no loss says so: %v", name, j.Name(), pod.Namespace, pod.Name, pod.Labels, a, want)
-			}
+		compare(t, name, s, engine, result, j, count)
+	}
+}
+
+// compare compares what an engine makes of a result with the model, flow by flow.
+func compare(t testing.TB, name string, s situation, engine *policy.Engine, result *render.Result, j Judge, count *tally) {
+	t.Helper()
+	for i, a := range s.accesses {
+		pod := &s.world.Pods[s.pods[i]]
+		flow := Flow{From: pod, Address: a.Address, Protocol: corev1.Protocol(a.Protocol.String()), Port: a.Port}
+		got, err := j.Egress(flow)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", name, j.Name(), err)
+		}
+		request := policy.Request{Source: s.world.workload(pod), Access: a}
+		want := engine.Decide(request)
+		count.flows++
+		switch {
+		case got == want.Allowed && got:
+			count.allowed++
+		case got == want.Allowed:
+			count.denied++
+		case got:
+			t.Errorf("%s: %s lets %s/%s (%v) out to %s, which the model denies: %v", name, j.Name(), pod.Namespace, pod.Name, pod.Labels, a, want)
+		case lost(engine, result, request):
+			count.lost++
+		default:
+			t.Errorf("%s: %s keeps %s/%s (%v) from %s, which the model allows, and no loss says so: %v", name, j.Name(), pod.Namespace, pod.Name, pod.Labels, a, want)
 		}
 	}
 	if t.Failed() {

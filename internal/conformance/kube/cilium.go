@@ -119,17 +119,24 @@ func podLabels(log *slog.Logger, w *World, p *Pod) labels.Labels {
 func (c *cilium) Name() string { return "cilium" }
 
 func (c *cilium) Egress(f Flow) (bool, error) {
+	allowed, _, err := c.lookup(f, nil)
+	return allowed, err
+}
+
+// lookup also returns the labels of the rules that decide. Ports names those of the pod that a flow leads to.
+func (c *cilium) lookup(f Flow, ports map[string]uint16) (allowed bool, rules string, err error) {
 	proto, err := u8proto.ParseProtocol(string(f.Protocol))
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	to := c.outside[f.Address]
 	if f.To != nil {
 		to = c.pods[f.To]
 	}
 	if to == nil {
-		return false, fmt.Errorf("cilium: %v is not in the world", f.Address)
+		return false, "", fmt.Errorf("cilium: %v is not in the world", f.Address)
 	}
-	verdict, _, _, err := policy.LookupFlow(c.log, c.repo, c.manager, policytypes.Flow{From: c.pods[f.From], To: to, Proto: proto, Dport: f.Port})
-	return verdict.Egress == policytypes.DecisionAllowed, err
+	verdict, egress, _, err := policy.LookupFlow(c.log, c.repo, c.manager,
+		policytypes.Flow{From: c.pods[f.From], To: to, Proto: proto, Dport: f.Port, NamedPortsTCP: ports, NamedPortsUDP: ports})
+	return verdict.Egress == policytypes.DecisionAllowed, string(egress.LabelArrayListString()), err
 }
