@@ -297,6 +297,22 @@ func FuzzDialectParse(f *testing.F) {
 		if (err == nil) != (len(patterns) > 0) {
 			t.Errorf("%q: %v, %v", text, patterns, err)
 		}
+		// What can be written back is read as the same patterns. Not all can: "*foo" is two patterns, of which one has a '?'.
+		texts, err := match.Dialect(d).Format(patterns...)
+		if err != nil {
+			return
+		}
+		var again []match.Pattern
+		for _, s := range texts {
+			p, err := match.Dialect(d).Parse(s)
+			if err != nil {
+				t.Fatalf("%q is read %v, that is written %q: %v", text, patterns, texts, err)
+			}
+			again = append(again, p...)
+		}
+		if !slices.Equal(again, patterns) {
+			t.Errorf("%q is read %v, that is written %q and read %v", text, patterns, texts, again)
+		}
 	})
 }
 
