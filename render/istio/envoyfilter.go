@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -69,14 +70,26 @@ func (b *builder) cache(l lookup) fields {
 		"typed_dns_resolver_config": extension("envoy.network.dns_resolver.cares", "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
 			fields{"dns_resolver_options": fields{"no_default_search_domain": true}}),
 	}
-	if len(b.profile.Unroutable) > 0 && !b.version.before(dropsAddresses) {
+	if drop := b.drop(); len(drop) > 0 && !b.version.before(dropsAddresses) {
 		var ranges []any
-		for _, n := range b.profile.Unroutable {
+		for _, n := range drop {
 			ranges = append(ranges, fields{"address_prefix": n.Addr().String(), "prefix_len": n.Bits()})
 		}
 		c["resolved_address_filter"] = fields{"ranges": ranges}
 	}
 	return c
+}
+
+// drop returns the networks that no name may lead to: those of the profile, and those that rules deny. The proxy tells an IPv4 address from one that is
+// mapped into IPv6, so that the networks are no [match.Prefixes].
+func (b *builder) drop() []netip.Prefix {
+	drop := slices.Clone(b.profile.Unroutable)
+	for _, n := range b.dropped.Prefixes() {
+		if !slices.ContainsFunc(b.profile.Unroutable, func(u netip.Prefix) bool { return u.Bits() <= n.Bits() && u.Contains(n.Addr()) }) {
+			drop = append(drop, n)
+		}
+	}
+	return drop
 }
 
 // forwardProxy returns the cluster of a lookup.
@@ -278,9 +291,12 @@ func (b *builder) emitSink() {
 	})
 }
 
-// patchHTTP gives the route of HTTP names below a wildcard the forward proxy that looks them up.
+// patchHTTP gives the route of HTTP names that are looked up as they come the forward proxy for it.
 func (b *builder) patchHTTP(f *envoyFilter) {
-	if !slices.ContainsFunc(b.http, func(c *nameClass) bool { _, w := split(c.Patterns); return len(w) > 0 && !c.nobody() }) {
+	if !slices.ContainsFunc(b.http, func(c *nameClass) bool {
+		_, w := split(c.Patterns)
+		return !c.nobody() && (len(w) > 0 || b.looksUp(c))
+	}) {
 		return
 	}
 	l := lookup{name: "egress-http", maxHosts: wildcardCacheSize}

@@ -207,7 +207,7 @@ type namePort struct {
 	grants   []*render.Grant
 	original *policy.TLSOrigination // nil: as the application speaks
 	paths    bool                   // whether some rule tells requests apart by path
-	lookup   bool                   // whether the name is looked up as it comes, being one below a wildcard or the wildcard
+	lookup   bool                   // whether the name is looked up as it comes: below a wildcard, and where addresses are dropped
 }
 
 // emitNames writes the routes and destinations of the names of HTTP, which several classes hold when they have several ports. The gateway
@@ -233,7 +233,7 @@ func (b *builder) emitNames(refused map[*nameClass]bool) {
 		for _, tree := range trees {
 			if c, _ := tree.at(p); open(c) {
 				own := tree.class[p.String()] == c
-				ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS, c.byPath(), !own || p.Kind() != match.Exact})
+				ports[p.String()] = append(ports[p.String()], namePort{c.Port, c.Grants, c.OriginateTLS, c.byPath(), !own || p.Kind() != match.Exact || b.looksUp(c)})
 			}
 		}
 	}
@@ -241,9 +241,16 @@ func (b *builder) emitNames(refused map[*nameClass]bool) {
 	for _, p := range order {
 		b.emitName(p, ports[p.String()])
 	}
-	if slices.ContainsFunc(order, func(p match.Pattern) bool { return p.Kind() != match.Exact }) {
+	if slices.ContainsFunc(order, func(p match.Pattern) bool {
+		return slices.ContainsFunc(ports[p.String()], func(port namePort) bool { return port.lookup })
+	}) {
 		b.emitStub(b.out.Name("egress-lookup"), lookupHost, []*networking.ServicePort{servicePort("HTTP", 80)}, []string{"."})
 	}
+}
+
+// looksUp reports whether the names of a class are looked up as they come because some addresses are denied: other ways would not keep from them.
+func (b *builder) looksUp(c *nameClass) bool {
+	return !b.dropped.IsEmpty() && looksUp(c.OriginateTLS, match.PortsOf(c.Port))
 }
 
 func (b *builder) emitName(p match.Pattern, ports []namePort) {
@@ -294,7 +301,7 @@ func (b *builder) emitName(p match.Pattern, ports []namePort) {
 		b.out.Emit(render.Object{APIVersion: networkingV1, Kind: kind, Namespace: b.profile.Gateway.Namespace, Name: name, Spec: spec}, render.Same, grants...)
 	}
 	emit("VirtualService", route)
-	if p.Kind() == match.Exact {
+	if len(entry.Ports) > 0 {
 		emit("ServiceEntry", entry)
 		if len(rule.TrafficPolicy.PortLevelSettings) > 0 {
 			emit("DestinationRule", rule)

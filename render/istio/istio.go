@@ -146,7 +146,7 @@ type emitter interface {
 
 // Render implements [render.Renderer].
 func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
-	b := builder{Renderer: r, out: out, cluster: known{p.Namespaces(), p.Inventory() != nil}}
+	b := builder{Renderer: r, out: out, cluster: known{p.Namespaces(), p.Inventory() != nil}, dropped: r.denied(p)}
 	for g := range p.Grants() {
 		if g.Kind == render.BaselineGrant {
 			b.baseline = append(b.baseline, g)
@@ -168,8 +168,9 @@ type builder struct {
 	cluster  known
 	baseline []*render.Grant
 
-	tls, http []*nameClass // by port, then in canonical order
-	spelled   bool         // something holds for the namespaces that are known, and not for later ones
+	tls, http []*nameClass   // by port, then in canonical order
+	dropped   match.Prefixes // addresses that no name may lead to, because rules deny them
+	spelled   bool           // something holds for the namespaces that are known, and not for later ones
 }
 
 func (b *builder) build(tls, http []render.NameClass, addresses []render.AddressClass) error {

@@ -216,7 +216,7 @@ func quickstartVictims(t *testing.T, layer listed.Layer) []victim {
 		t.Fatal(err)
 	}
 	inMesh, profile := renderistio.DefaultProfile(), networkpolicy.DefaultProfile()
-	w := worldOf(inv)
+	w := &world.World{Workloads: workloadsOf(inv)}
 	if layer == listed.Waypoint {
 		inMesh.DataPlane, profile.Mesh.DataPlane = renderistio.Ambient, networkpolicy.Ambient
 		w.Ambient, w.Waypoints = true, []world.Waypoint{{Namespace: inMesh.Waypoint.Namespace, Name: inMesh.Waypoint.Name}}
