@@ -186,7 +186,8 @@ func (g *generator) imported(e *ast.SelectorExpr) (*Schema, error) {
 		if g.editor {
 			return &Schema{AnyOf: []*Schema{{Type: "integer", Minimum: 1, Maximum: 65535}, {Type: "string", Pattern: "^[0-9]+(-[0-9]+)?$"}}}, nil
 		}
-		return &Schema{IntOrString: true, AnyOf: []*Schema{{Type: "integer"}, {Type: "string"}}}, nil
+		// Limits stand beside anyOf, in which structural schemas hold nothing but types.
+		return &Schema{IntOrString: true, AnyOf: []*Schema{{Type: "integer"}, {Type: "string"}}, Minimum: 1, Maximum: 65535, Pattern: "^[0-9]+(-[0-9]+)?$"}, nil
 	case "LabelSelector":
 		condition := g.closed(&Schema{
 			Type:     "object",
