@@ -40,7 +40,7 @@ type steered struct {
 	grants []*render.Grant
 }
 
-// Limits of what sidecars are told. Up to maxListed names of one scope have a match each, which cannot clash with what others say about the
+// Limits of what sidecars are told. Up to maxListed names and ports of one scope have a match each, which cannot clash with what others say about the
 // same name; more are listed in one match, at a hundredth of the size, where the gateway tells them apart by itself.
 const (
 	maxListed   = 512
@@ -54,9 +54,13 @@ func (b *builder) emitClients() {
 		groups[n.to.String()] = append(groups[n.to.String()], n)
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		matches := 0
+		for _, n := range groups[key] {
+			matches += len(n.uses)
+		}
 		for i, batch := range deal(groups[key], namesABatch, func(n *steered) string { return n.name.String() }) {
 			if len(batch) > 0 {
-				b.emitClient(key, i, batch, !b.inside() || len(groups[key]) <= maxListed)
+				b.emitClient(key, i, batch, !b.inside() || matches <= maxListed)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 
@@ -19,7 +20,28 @@ const lookupRoute = "egress-lookup"
 const (
 	maxRules      = 512 // of an AuthorizationPolicy, by its definition
 	maxOperations = 512 // of a rule
+
+	// Sizes in Protocol Buffers' binary form; as JSON it is up to twice as much. A policy of maxAccess is one that clusters store for sure.
+	maxAccess = maxObject / 4
+	maxRule   = maxAccess / 2
+	maxHosts  = 128 // of an operation that could be several
 )
+
+const tooManyBelow = "so many names below its wildcards are for others that a rule which takes them out gets too large"
+
+// batches cuts a list into parts of so many items at most, and of about size at most.
+func batches[M proto.Message](list []M, items, size int) (out [][]M) {
+	sum := 0
+	for _, m := range list {
+		n := proto.Size(m)
+		if last := len(out) - 1; last < 0 || len(out[last]) == items || sum+n > size {
+			out, sum = append(out, nil), 0
+		}
+		sum += n
+		out[len(out)-1] = append(out[len(out)-1], m)
+	}
+	return out
+}
 
 // emitHTTP writes where names of HTTP lead to, and who may ask for them.
 func (b *builder) emitHTTP() {
@@ -67,20 +89,26 @@ func (b *builder) emitRules() (refused map[*nameClass]bool) {
 // emitAccess writes rules about what comes to the gateway, in as many policies as it takes; without a rule one, which takes no part in a DENY and
 // lets nothing pass as an ALLOW.
 func (b *builder) emitAccess(role string, action security.AuthorizationPolicy_Action, rules []*security.Rule, covers []*render.Grant) {
-	for i := 0; i == 0 || len(rules) > 0; i++ {
-		n := min(len(rules), maxRules)
+	parts := batches(rules, maxRules, maxAccess)
+	if len(parts) == 0 {
+		parts = append(parts, nil)
+	}
+	for i, rules := range parts {
 		b.out.Emit(render.Object{
 			APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: b.profile.Gateway.Namespace, Name: b.out.Name(role, strconv.Itoa(i)),
-			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: action, Rules: rules[:n]},
+			Spec: &security.AuthorizationPolicy{Selector: b.gatewayPods(), Action: action, Rules: rules},
 		}, render.Same, covers...)
-		rules = rules[n:]
 	}
 }
 
 // skipAll skips the grants of a class.
 func (b *builder) skipAll(c *nameClass, why string) {
+	lost := render.SourceAccountGlob
+	if why == tooManyBelow {
+		lost = render.HostSubdomains
+	}
 	for _, g := range c.Grants {
-		b.out.Skip(g, render.SourceAccountGlob, why)
+		b.out.Skip(g, lost, why)
 	}
 }
 
@@ -126,12 +154,16 @@ func (b *builder) access(c *nameClass, who accounts, methods []string, paths []p
 	if why != "" {
 		return nil, why
 	}
-	return b.ruleOf(principals, except, b.operations(c, methods, paths, tree), c.Port), ""
+	to := b.operations(c, methods, paths, tree)
+	if slices.ContainsFunc(to, func(t *security.Rule_To) bool { return proto.Size(t) > maxRule }) {
+		return nil, tooManyBelow
+	}
+	return b.ruleOf(principals, except, to, c.Port), ""
 }
 
 // ruleOf returns a rule for requests to a port, or as many as it takes.
 func (b *builder) ruleOf(principals, except []string, to []*security.Rule_To, port uint16) (rules []*security.Rule) {
-	for part := range slices.Chunk(to, maxOperations) {
+	for _, part := range batches(to, maxOperations, maxRule) {
 		rules = append(rules, b.certs.rule(principals, except, part,
 			&security.Condition{Key: "request.headers[" + portHeader + "]", Values: []string{strconv.Itoa(int(port))}}))
 	}
@@ -151,7 +183,8 @@ func (b *builder) operations(c *nameClass, methods []string, paths []policy.Path
 			Ports: []string{strconv.Itoa(int(b.profile.Gateway.HTTP.TargetPort))},
 		}})
 	}
-	if names, _ := split(c.Patterns); len(names) > 0 {
+	names, _ := split(c.Patterns)
+	for names := range slices.Chunk(names, maxHosts) {
 		operation(names, nil)
 	}
 	for _, p := range c.Patterns {
