@@ -1,8 +1,11 @@
 package istio
 
 import (
+	"bytes"
+	"encoding/gob"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,10 +16,10 @@ import (
 )
 
 // A cell is what kind of thing a rule says, of whom.
-type cell struct{ effect, what, where, ports, source string }
+type cell struct{ Effect, What, Where, Ports, Source string }
 
 func (c cell) String() string {
-	return fmt.Sprintf("%s %s, %s, %s, of %s", c.effect, c.what, c.where, c.ports, c.source)
+	return fmt.Sprintf("%s %s, %s, %s, of %s", c.Effect, c.What, c.Where, c.Ports, c.Source)
 }
 
 var (
@@ -71,25 +74,25 @@ func cellsOf(g *render.Grant) (out []cell) {
 func cellOf(effect, source string, to policy.Destination) cell {
 	c := cell{effect, to.Protocol.String(), "addresses", "", source}
 	if len(to.Hosts) > 0 {
-		c.where = map[match.Kind]string{match.Exact: "name", match.Subdomains: "subdomains", match.Glob: "glob"}[to.Hosts[0].Kind()]
+		c.Where = map[match.Kind]string{match.Exact: "name", match.Subdomains: "subdomains", match.Glob: "glob"}[to.Hosts[0].Kind()]
 	}
 	switch n := to.Ports.Ranges(); {
 	case to.Ports.IsEmpty():
-		c.ports = "any port"
+		c.Ports = "any port"
 	case len(n) == 1 && n[0].First == n[0].Last:
-		c.ports = "one port"
+		c.Ports = "one port"
 	case slices.ContainsFunc(n, func(r match.PortRange) bool { return r.Last-r.First > 1 }):
-		c.ports = "a range of ports"
+		c.Ports = "a range of ports"
 	default:
-		c.ports = "several ports"
+		c.Ports = "several ports"
 	}
 	switch {
 	case to.OriginateTLS != nil && to.OriginateTLS.Mode == policy.MutualTLS:
-		c.what = "HTTP made mutual TLS"
+		c.What = "HTTP made mutual TLS"
 	case to.OriginateTLS != nil:
-		c.what = "HTTP made simple TLS"
+		c.What = "HTTP made simple TLS"
 	case len(to.Methods)+len(to.Paths) > 0:
-		c.what = "HTTP by method or path"
+		c.What = "HTTP by method or path"
 	}
 	return c
 }
@@ -111,38 +114,38 @@ func sourceCell(s identity.Selector) string {
 }
 
 // A census counts what was drawn, and what came of it.
-type census struct{ drawn, said, decided int }
+type census struct{ Drawn, Said, Decided int }
 
 // A tally is what a run has seen, so that it can tell that it compared something.
 type tally struct {
-	counts map[string]int
-	cells  map[cell]census
+	Counts map[string]int
+	Cells  map[cell]census
 }
 
 func newTally() *tally { return &tally{map[string]int{}, map[cell]census{}} }
 
 func (t *tally) add(o *tally) {
-	for what, n := range o.counts {
-		t.counts[what] += n
+	for what, n := range o.Counts {
+		t.Counts[what] += n
 	}
-	for c, n := range o.cells {
-		sum := t.cells[c]
-		t.cells[c] = census{sum.drawn + n.drawn, sum.said + n.said, sum.decided + n.decided}
+	for c, n := range o.Cells {
+		sum := t.Cells[c]
+		t.Cells[c] = census{sum.Drawn + n.Drawn, sum.Said + n.Said, sum.Decided + n.Decided}
 	}
 }
 
 func (t *tally) cell(c cell, add census) {
-	n := t.cells[c]
-	t.cells[c] = census{n.drawn + add.drawn, n.said + add.said, n.decided + add.decided}
+	n := t.Cells[c]
+	t.Cells[c] = census{n.Drawn + add.Drawn, n.Said + add.Said, n.Decided + add.Decided}
 }
 
 // draw counts the grants of a plan, and which of them are not lost.
 func (t *tally) draw(p *render.Plan, lost map[render.GrantID]bool) {
 	for g := range p.Grants() {
 		for _, c := range cellsOf(g) {
-			n := census{drawn: 1}
+			n := census{Drawn: 1}
 			if !lost[g.ID] {
-				n.said = 1
+				n.Said = 1
 			}
 			t.cell(c, n)
 		}
@@ -153,13 +156,13 @@ func (t *tally) draw(p *render.Plan, lost map[render.GrantID]bool) {
 // requests they decided.
 func (t *tally) String() string {
 	var b strings.Builder
-	for _, what := range slices.Sorted(maps.Keys(t.counts)) {
-		fmt.Fprintf(&b, "%8d %s\n", t.counts[what], what)
+	for _, what := range slices.Sorted(maps.Keys(t.Counts)) {
+		fmt.Fprintf(&b, "%8d %s\n", t.Counts[what], what)
 	}
 	type row struct{ effect, what, where, ports string }
 	rows := map[row]bool{}
-	for c := range t.cells {
-		rows[row{c.effect, c.what, c.where, c.ports}] = true
+	for c := range t.Cells {
+		rows[row{c.Effect, c.What, c.Where, c.Ports}] = true
 	}
 	fmt.Fprintf(&b, "\ngrants drawn, said and requests decided%-23s", "")
 	for _, source := range cellSources {
@@ -168,20 +171,38 @@ func (t *tally) String() string {
 	for _, r := range slices.SortedFunc(maps.Keys(rows), func(a, b row) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
 		fmt.Fprintf(&b, "\n%-6s %-23s %-10s %-18s ", r.effect, r.what, r.where, r.ports)
 		for _, source := range cellSources {
-			n := t.cells[cell{r.effect, r.what, r.where, r.ports, source}]
-			fmt.Fprintf(&b, " %-20s", fmt.Sprintf("%d %d %d", n.drawn, n.said, n.decided))
+			n := t.Cells[cell{r.effect, r.what, r.where, r.ports, source}]
+			fmt.Fprintf(&b, " %-20s", fmt.Sprintf("%d %d %d", n.Drawn, n.Said, n.Decided))
 		}
 	}
 	return b.String()
 }
 
+// write stores the tally for another process.
+func (t *tally) write(file string) error {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(t); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o600)
+}
+
+func readTally(file string) (*tally, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	t := newTally()
+	return t, gob.NewDecoder(bytes.NewReader(data)).Decode(t)
+}
+
 // holes returns the cells that were never drawn, or that are said and have never decided anything.
 func (t *tally) holes() (out []string) {
 	for _, c := range allCells() {
-		switch n := t.cells[c]; {
-		case n.drawn == 0:
+		switch n := t.Cells[c]; {
+		case n.Drawn == 0:
 			out = append(out, "never drawn: "+c.String())
-		case n.said > 0 && n.decided == 0:
+		case n.Said > 0 && n.Decided == 0:
 			out = append(out, "never asked for: "+c.String())
 		}
 	}

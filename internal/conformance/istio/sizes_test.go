@@ -2,6 +2,7 @@ package istio
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -22,74 +23,135 @@ import (
 	istiotarget "github.com/egresskit/egress/render/istio"
 )
 
-// TestSizes measures what proxies are told for many hosts, and prints it as a table:
+var update = flag.Bool("update", false, "measure everything that the README has a table of, and write it anew")
+
+const (
+	readme     = "../../../README.md"
+	tableBegin = "<!-- sizes: go -C internal/conformance/istio test -run TestSizes -update . -->\n"
+	tableEnd   = "<!-- end of sizes -->\n"
+)
+
+// A shape is a way to configure the mesh for many hosts.
+type shape struct {
+	name     string
+	protocol policy.Protocol
+	objects  func(t *testing.T, protocol policy.Protocol, hosts, classes int) []*objects.Object
+	most     int // above it, sizes follow from those at most: listeners are quadratic, and the rest is linear
+	large    int // how many hosts to see by that it is linear
+}
+
+// TestSizes measures what proxies are told for many hosts. The table is printed by
 //
-//	EGRESS_LONG=1 go test -run TestSizes -v .
+//	go test -run TestSizes -update -v .
 //
-// Without EGRESS_LONG it measures as much as it takes to see what is linear and what is not.
+// which also writes it into the README. Without -update it measures as much as it takes to see that nothing is more than linear.
 //
 // Each class of hosts is for three service accounts of a namespace of its own; the client is a pod of the first.
 func TestSizes(t *testing.T) {
+	unextended := func(p *istiotarget.Profile) { p.EnvoyFilter = false }
+	rendered := shape{"rendered", policy.TLS, renderedFor(func(*istiotarget.Profile) {}), math.MaxInt, 1000}
+	recipe := shape{"documented recipe", policy.TLS, recipeFor, 100, 100}
+	http := shape{"rendered, HTTP", policy.HTTP, renderedFor(func(*istiotarget.Profile) {}), math.MaxInt, 400}
+	plain := shape{"rendered without EnvoyFilter", policy.TLS, renderedFor(unextended), 1000, 400}
+
 	counts := []int{100, 1000}
-	if os.Getenv("EGRESS_LONG") != "" {
+	if *update {
 		counts = []int{100, 500, 1000, 5000}
 	}
-	var table strings.Builder
-	fmt.Fprintln(&table, "| hosts | classes | | gateway, listeners + clusters + routes | client | objects | as JSON | Pilot, gateway and client | filter chains changed by one more host |")
-	fmt.Fprintln(&table, "|---|---|---|---|---|---|---|---|---|")
-	sizes := map[string]measure{}
-	for _, shape := range []struct {
-		name     string
-		protocol policy.Protocol
-		objects  func(*testing.T, policy.Protocol, int, int) []*objects.Object
-		most     int // above it, sizes follow from those at most: listeners are quadratic, and the rest is linear
-	}{
-		{"rendered, TLS", policy.TLS, renderedFor, math.MaxInt},
-		{"rendered, HTTP", policy.HTTP, renderedFor, math.MaxInt},
-		{"documented recipe, TLS", policy.TLS, recipeFor, 100},
-	} {
-		for _, hosts := range counts {
-			for _, classes := range []int{1, 50} {
-				if hosts > shape.most {
-					m := sizes[fmt.Sprint(shape.name, shape.most, classes)].grown(float64(hosts) / float64(shape.most))
-					fmt.Fprintf(&table, "| %d | %d | %s | about %v | about %v | %d | about %s | | |\n", hosts, classes, shape.name, m.gateway, m.client, m.objects, kb(float64(m.json)))
-					continue
-				}
-				m := measured(t, shape.objects(t, shape.protocol, hosts, classes))
-				churn := ""
-				if shape.protocol == policy.TLS {
-					more := measured(t, shape.objects(t, shape.protocol, hosts+1, classes))
-					changed := 0
-					for chain := range m.chains {
-						if !more.chains[chain] {
-							changed++
-						}
-					}
-					churn = fmt.Sprintf("%d of %d", changed, len(m.chains))
-					if shape.most == math.MaxInt && changed > 1 {
-						t.Errorf("%s, %d hosts in %d classes: one more host changes %s filter chains", shape.name, hosts, classes, churn)
-					}
-				}
-				sizes[fmt.Sprint(shape.name, hosts, classes)] = m
-				fmt.Fprintf(&table, "| %d | %d | %s | %v | %v | %d | %s | %d + %d ms | %s |\n", hosts, classes, shape.name, m.gateway, m.client, m.objects, kb(float64(m.json)),
-					m.gatewayTime.Milliseconds(), m.clientTime.Milliseconds(), churn)
-			}
-		}
-	}
-	t.Logf("\n%s", table.String())
+	sizes := sizes{}
+	table := sizes.table(t, counts, rendered, recipe)
+	t.Logf("\n%s", table)
+	t.Logf("other shapes\n%s", sizes.table(t, []int{100, 400}, http, plain))
+	writeTable(t, table)
 
-	if m := sizes["rendered, TLS100050"]; m.gateway.listeners+m.gateway.clusters > 100_000 {
+	if m := sizes.of(t, rendered, 1000, 50); m.gateway.listeners+m.gateway.clusters > 100_000 {
 		t.Errorf("1000 hosts in 50 classes: %v at the gateway, more than 100 KB", m.gateway)
 	}
-	for _, shape := range []string{"rendered, TLS", "rendered, HTTP"} {
+	for _, s := range []shape{rendered, http, plain} {
 		for _, classes := range []int{1, 50} {
-			small, large := sizes[fmt.Sprint(shape, 100, classes)], sizes[fmt.Sprint(shape, 1000, classes)]
-			// Ten times the hosts is at most ten times the configuration, and what there is without hosts.
-			if large.gateway.total() > 11*small.gateway.total() || large.client.total() > 11*small.client.total() {
-				t.Errorf("%s, %d classes: %v and %v at 100 hosts, %v and %v at 1000: more than linear", shape, classes, small.gateway, small.client, large.gateway, large.client)
+			small, large := sizes.of(t, s, 100, classes), sizes.of(t, s, s.large, classes)
+			// Ten times the hosts is at most ten times the configuration, and a tenth for names that get longer.
+			most := s.large / 100 * 11 / 10
+			if large.gateway.total() > most*small.gateway.total() || large.client.total() > most*small.client.total() {
+				t.Errorf("%s, %d classes: %v and %v at 100 hosts, %v and %v at %d: more than linear", s.name, classes, small.gateway, small.client, large.gateway, large.client, s.large)
+			}
+		}
+		// Twice the classes add as much again, whatever the hosts.
+		one, half, full := sizes.of(t, s, s.large, 1), sizes.of(t, s, s.large, 26), sizes.of(t, s, s.large, 51)
+		if first, second := half.gateway.total()-one.gateway.total(), full.gateway.total()-half.gateway.total(); 4*second > 5*first {
+			t.Errorf("%s: 25 classes add %d bytes to the gateway, and 25 more add %d: more than linear", s.name, first, second)
+		}
+	}
+}
+
+// writeTable puts the table into the README, or without -update makes sure that there is one for the shapes and counts that it promises.
+func writeTable(t *testing.T, table string) {
+	t.Helper()
+	data, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), tableBegin)
+	there, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok || !ok2 {
+		t.Fatal("the README has no place for the table")
+	}
+	if *update {
+		if err := os.WriteFile(readme, []byte(before+tableBegin+table+tableEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	head, _, _ := strings.Cut(table, "\n")
+	if rows := strings.Count(there, "\n"); !strings.HasPrefix(there, head) || rows != 2+2*2*4 {
+		t.Errorf("the table of the README has %d rows below %q; -update writes it", rows, head)
+	}
+}
+
+// sizes are the measures made so far.
+type sizes map[string]measure
+
+// of measures a shape.
+func (z sizes) of(t *testing.T, s shape, hosts, classes int) measure {
+	t.Helper()
+	key := fmt.Sprint(s.name, " ", hosts, " ", classes)
+	m, ok := z[key]
+	if !ok {
+		m = measured(t, s.objects(t, s.protocol, hosts, classes))
+		z[key] = m
+	}
+	return m
+}
+
+// table returns the measures of shapes as Markdown.
+func (z sizes) table(t *testing.T, counts []int, shapes ...shape) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintln(&b, "| hosts | classes | | gateway | client | objects | Pilot | filter chains that one more host changes |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|")
+	for _, hosts := range counts {
+		for _, classes := range []int{1, 50} {
+			for _, s := range shapes {
+				if hosts > s.most {
+					m := z.of(t, s, s.most, classes).grown(float64(hosts) / float64(s.most))
+					fmt.Fprintf(&b, "| %d | %d | %s | about %v | about %v | %d of %s | | all |\n", hosts, classes, s.name, m.gateway, m.client, m.objects, kb(float64(m.json)))
+					continue
+				}
+				m := z.of(t, s, hosts, classes)
+				churn := "" // HTTP has one chain, and routes of each name's own
+				if s.protocol == policy.TLS {
+					changed := m.changed(measured(t, s.objects(t, s.protocol, hosts+1, classes)))
+					churn = fmt.Sprintf("%d of %d", changed, len(m.chains))
+					if s.most > 100 && changed > 1 {
+						t.Errorf("%s, %d hosts in %d classes: one more host changes %s filter chains", s.name, hosts, classes, churn)
+					}
+				}
+				fmt.Fprintf(&b, "| %d | %d | %s | %v | %v | %d of %s | %d ms | %s |\n", hosts, classes, s.name, m.gateway, m.client, m.objects, kb(float64(m.json)),
+					(m.gatewayTime + m.clientTime).Milliseconds(), churn)
 			}
 		}
 	}
+	return b.String()
 }
 
 // TestRecipeIsQuadratic keeps the tenth trap of Istio: every filter chain of a gateway holds the rules for all of its hosts.
@@ -108,6 +170,16 @@ type measure struct {
 	chains                  map[string]bool // the gateway's filter chains
 }
 
+// changed returns how many filter chains of the gateway are not there any more.
+func (m measure) changed(next measure) (n int) {
+	for chain := range m.chains {
+		if !next.chains[chain] {
+			n++
+		}
+	}
+	return n
+}
+
 // grown returns what the documented recipe comes to with f times the hosts. Every filter chain of the gateway holds the rules of all hosts.
 func (m measure) grown(f float64) measure {
 	grow := func(n int, f float64) int { return int(float64(n) * f) }
@@ -122,8 +194,13 @@ type volume struct{ listeners, clusters, routes int }
 
 func (b volume) total() int { return b.listeners + b.clusters + b.routes }
 
+// String returns the bytes of listeners and clusters, and those of routes where it is they that names are in.
 func (b volume) String() string {
-	return fmt.Sprintf("%s + %s + %s", kb(float64(b.listeners)), kb(float64(b.clusters)), kb(float64(b.routes)))
+	s := kb(float64(b.listeners)) + " + " + kb(float64(b.clusters))
+	if b.routes > (b.listeners+b.clusters)/10 {
+		s += " + " + kb(float64(b.routes))
+	}
+	return s
 }
 
 func kb(n float64) string {
@@ -196,9 +273,29 @@ func hostName(i int) string { return fmt.Sprintf("host-%05d.example.com", i) }
 
 var members = []string{"a", "b", "c"} // the service accounts of a class
 
-// renderedFor renders the policies that give each class its hosts.
-func renderedFor(t *testing.T, protocol policy.Protocol, hosts, classes int) []*objects.Object {
-	t.Helper()
+// renderedFor returns what renders the policies that give each class its hosts.
+func renderedFor(change func(*istiotarget.Profile)) func(*testing.T, policy.Protocol, int, int) []*objects.Object {
+	profile := istiotarget.DefaultProfile()
+	change(&profile)
+	return func(t *testing.T, protocol policy.Protocol, hosts, classes int) []*objects.Object {
+		t.Helper()
+		target, err := istiotarget.New(profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := renderPolicies([]*policy.Policy{classed(protocol, hosts, classes)}, render.Stack{target}, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.result.Losses) > 0 {
+			t.Fatal(r.result.Losses)
+		}
+		return r.objs
+	}
+}
+
+// classed returns the policy that deals hosts to classes.
+func classed(protocol policy.Protocol, hosts, classes int) *policy.Policy {
 	p := &policy.Policy{Name: "sizes", Sources: make([]policy.Source, classes)}
 	for i := range p.Sources {
 		p.Sources[i] = policy.Source{
@@ -211,18 +308,7 @@ func renderedFor(t *testing.T, protocol policy.Protocol, hosts, classes int) []*
 		to := &p.Sources[i%classes].Allow[0].To
 		to.Hosts = append(to.Hosts, match.MustParsePattern(hostName(i)))
 	}
-	target, err := istiotarget.New(istiotarget.DefaultProfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := renderPolicies([]*policy.Policy{p}, render.Stack{target}, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(r.result.Losses) > 0 {
-		t.Fatal(r.result.Losses)
-	}
-	return r.objs
+	return p
 }
 
 // recipeFor writes what the documentation of egress gateways adds up to: for each host a ServiceEntry, a server, a subset with its server
