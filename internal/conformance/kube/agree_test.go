@@ -27,6 +27,7 @@ const (
 	worldsInShortRun = 100
 	worldsInLongRun  = 1000
 	flowsPerWorld    = 50
+	maxDrawn         = 10 * flowsPerWorld // of which those that have an address and a port are flows
 )
 
 // longRun asks for the long run.
@@ -92,8 +93,15 @@ func generated(seed int) situation {
 				Labels:         labels, Address: netip.AddrFrom4([4]byte{172, 31, 0, byte(i + 1)}),
 			})
 		}
+		engine, err := policy.Compile(s.policies, policy.At(gen.Now))
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
 		access := gen.Access(destinations(s.policies))
-		for range flowsPerWorld {
+		for range maxDrawn {
+			if len(s.accesses) == flowsPerWorld {
+				break
+			}
 			a := access.Draw(t, "access")
 			if !a.Address.IsValid() || a.Port == 0 {
 				continue
@@ -101,13 +109,28 @@ func generated(seed int) situation {
 			// A packet filter sees addresses, ports, and TCP, UDP or SCTP.
 			a = policy.Access{Protocol: packetProtocol(a.Protocol), Port: a.Port, Address: a.Address.Unmap()}
 			s.accesses = append(s.accesses, a)
-			s.pods = append(s.pods, rapid.IntRange(0, len(s.world.Pods)-1).Draw(t, "pod"))
+			s.pods = append(s.pods, source(t, len(s.world.Pods), func(i int) bool {
+				return engine.Decide(policy.Request{Source: s.world.workload(&s.world.Pods[i]), Access: a}).Allowed
+			}))
 			if !slices.Contains(s.world.Outside, a.Address) {
 				s.world.Outside = append(s.world.Outside, a.Address)
 			}
 		}
 		return s
 	}).Example(seed)
+}
+
+// source draws which of n pods makes an access: half of the time one that may, if there is any.
+func source(t *rapid.T, n int, may func(int) bool) int {
+	first := rapid.IntRange(0, n-1).Draw(t, "pod")
+	if rapid.Bool().Draw(t, "that may") {
+		for i := range n {
+			if at := (first + i) % n; may(at) {
+				return at
+			}
+		}
+	}
+	return first
 }
 
 // packetProtocol returns what packets of a request show; for what is no request's protocol, TCP.

@@ -76,7 +76,10 @@ func named(seed int) namedSituation {
 			s.world.Pods = append(s.world.Pods, Pod{w.Namespace, "pod-" + strconv.Itoa(i), w.ServiceAccount, w.Labels, netip.AddrFrom4([4]byte{172, 31, 0, byte(i + 1)})})
 		}
 		known := map[string]netip.Addr{}
-		for range flowsPerWorld {
+		for range maxDrawn {
+			if len(s.accesses) == flowsPerWorld {
+				break
+			}
 			a := s.Access().Draw(t, "access")
 			if a.Port == 0 {
 				continue
@@ -92,8 +95,9 @@ func named(seed int) namedSituation {
 			if !a.Address.IsValid() {
 				continue
 			}
-			s.accesses = append(s.accesses, policy.Access{Protocol: packetProtocol(a.Protocol), Port: a.Port, Host: a.Host, Address: a.Address})
-			s.pods = append(s.pods, rapid.IntRange(0, len(s.world.Pods)-1).Draw(t, "pod"))
+			a = policy.Access{Protocol: packetProtocol(a.Protocol), Port: a.Port, Host: a.Host, Address: a.Address}
+			s.accesses = append(s.accesses, a)
+			s.pods = append(s.pods, source(t, len(s.Pods), func(i int) bool { return s.Engine.Decide(policy.Request{Source: s.Pods[i], Access: a}).Allowed }))
 			if !slices.Contains(s.world.Outside, a.Address) {
 				s.world.Outside = append(s.world.Outside, a.Address)
 			}
