@@ -79,20 +79,20 @@ func newGlobSet(keys *hashKeys, patterns []Pattern, list []uint32, slot int) (*g
 	return s, nil
 }
 
-// first returns the most specific glob that matches name if its suffix, with a dot, is longer than tail, and otherwise p and its slot.
-func (s *globSet) first(r *reading, name string, tail int, p Pattern, slot int) (Pattern, int) {
-	groups := s.suffixes.search(r, name)
-	for g := groups.next(r); g.tail > tail; g = groups.next(r) {
-		if i := s.best(s.groups[g.slot], name, g.tail); i >= 0 {
-			return s.patterns[i], s.slot + int(i)
+// first returns the most specific glob that matches name, of those whose suffix, with its dot, is longer than tail.
+func (s *globSet) first(r *reading, name string, tail uint16) found {
+	fit, hash := s.suffixes.probe(r)
+	for g, fit := s.suffixes.take(r, fit, hash); g.tail > tail; g, fit = s.suffixes.take(r, fit, r.longest(s.suffixes.keys, fit)) {
+		if i := s.best(s.groups[g.slot], name, int(g.tail)); i >= 0 {
+			return found{s.patterns[i].text, int32(s.slot) + i, g.tail, Glob}
 		}
 	}
 	if tail == 0 {
 		if i := s.best(s.anywhere, name, 0); i >= 0 {
-			return s.patterns[i], s.slot + int(i)
+			return found{s.patterns[i].text, int32(s.slot) + i, 0, Glob}
 		}
 	}
-	return p, slot
+	return found{}
 }
 
 // best returns the least glob of a group that matches name, or -1. Tail bytes of name are the group's suffix with its dot.

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 	"unsafe"
@@ -32,26 +33,34 @@ func newHashKeys() *hashKeys {
 
 // A reading is what hashes of the suffixes of a name are made from.
 type reading struct {
-	name string // with zeros in front if it is shorter than a chunk
-	n    uint   // length without the zeros, at most maxText
-	dots uint64 // bit i: a dot in front of the last i bytes
-	sums [maxChunks]uint64
+	name  string // with zeros in front if it is shorter than a chunk
+	whole uint64 // bit n of a whole name of n bytes; otherwise 0
+	dots  uint64 // bit i: a dot in front of the last i bytes
+	sums  [maxChunks]uint64
 
 	ahead uint32 // written by probe, so that what it reads is fetched; never read
 }
 
-// newReading returns the reading of name, or of its last maxText bytes, for read to fill in. It needs pad as long as it is used.
-func newReading(name string, pad *[chunkLen]byte) reading {
-	name = name[max(len(name)-maxText, 0):]
-	return reading{n: uint(len(name)), name: padded(name, pad)}
+// readable returns the name and the bit of a reading: name, or its last maxText bytes. They need pad as long as they are used.
+func readable(name string, pad *[chunkLen]byte) (string, uint64) {
+	if len(name) > maxText {
+		return name[len(name)-maxText:], 0
+	}
+	return padded(name, pad), 1 << len(name)
 }
 
 // padded returns name with zeros in front, which are put into pad, if it is shorter than a chunk.
 func padded(name string, pad *[chunkLen]byte) string {
-	if len(name) >= chunkLen {
+	n := len(name)
+	if n >= chunkLen {
 		return name
 	}
-	copy(pad[chunkLen-len(name):], name)
+	if n >= 8 {
+		binary.LittleEndian.PutUint64(pad[:8], load(name)<<(8*(chunkLen-1-n)&63)<<8)
+		binary.LittleEndian.PutUint64(pad[8:], load(name[n-8:]))
+	} else {
+		copy(pad[chunkLen-n:], name)
+	}
 	return unsafe.String(&pad[0], chunkLen)
 }
 
@@ -85,22 +94,37 @@ func (k *hashKeys) read(r *reading) {
 
 // hash returns the hash of the last i bytes.
 func (r *reading) hash(k *hashKeys, i uint) uint64 {
-	front, mask := r.name[uint(len(r.name))-max(i, chunkLen):], &lastBytes[min(i, chunkLen)]
+	short := less(i, chunkLen)
+	front, mask := r.name[uint(len(r.name))-i+short:], &lastBytes[(chunkLen+short)&31]
 	_ = front[chunkLen-1]
 	return r.sums[i/chunkLen&3] + mul(load(front)&mask[0]^k.front, load(front[8:])&mask[1]^(k.lengths+uint64(i)))
+}
+
+// longest returns the hash of the longest suffix of those that fit.
+func (r *reading) longest(k *hashKeys, fit uint64) uint64 {
+	if fit == 0 {
+		return 0
+	}
+	return r.hash(k, uint(63-bits.LeadingZeros64(fit)))
+}
+
+// less returns i-n if i is less than n, and otherwise 0, without a branch.
+func less(i, n uint) uint {
+	return (i - n) & uint(int(i-n)>>63)
 }
 
 // hash returns the hash of a text of at most maxText bytes.
 func (k *hashKeys) hash(text string) uint64 {
 	var pad [chunkLen]byte
-	r := newReading(text, &pad)
+	var r reading
+	r.name, r.whole = readable(text, &pad)
 	k.read(&r)
-	return r.hash(k, r.n)
+	return r.hash(k, uint(len(text)))
 }
 
 // lastBytes has the masks of the last bytes of a chunk, by their number.
-var lastBytes = func() (masks [chunkLen + 1][2]uint64) {
-	for n := range uint(len(masks)) {
+var lastBytes = func() (masks [2 * chunkLen][2]uint64) { // a power of two, to be indexed without a check
+	for n := range uint(chunkLen + 1) {
 		masks[n] = [2]uint64{^uint64(0) << (8 * min(16-n, 8)), ^uint64(0) << (8 * (8 - min(n, 8)))}
 	}
 	return masks

@@ -62,7 +62,7 @@ func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
 		return p, v, false
 	}
 	p, slot := x.set.first(name)
-	if slot < 0 {
+	if p.kind == 0 {
 		return p, v, false
 	}
 	return p, x.values[slot], true

@@ -97,9 +97,8 @@ func literals(p Pattern) int {
 	return len(p.text) - strings.Count(p.text, "*") - strings.Count(p.text, "?")
 }
 
-// first returns the most specific pattern that matches name, and its slot: less than 0 if there is none.
+// first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern.
 func (s *patternSet) first(name string) (p Pattern, slot int) {
-	slot = -1
 	switch {
 	case s.small != nil:
 		return s.small.first(name)
@@ -111,17 +110,19 @@ func (s *patternSet) first(name string) (p Pattern, slot int) {
 		return p, slot
 	}
 	var pad [chunkLen]byte
-	r := newReading(name, &pad)
+	var r reading
+	r.name, r.whole = readable(name, &pad)
 	s.keys.read(&r)
-	names := s.names.search(&r, name)
-	f := names.next(&r)
-	if f.tail > 0 {
-		p, slot = f.pattern(), f.slot
+	var f found
+	if fit, hash := s.names.probe(&r); fit != 0 {
+		f, _ = s.names.take(&r, fit, hash)
 	}
-	if s.globs == nil || p.kind == Exact {
-		return p, slot
+	if s.globs != nil && f.kind != Exact {
+		if g := s.globs.first(&r, name, f.tail); g.kind != 0 {
+			f = g
+		}
 	}
-	return s.globs.first(&r, name, f.tail, p, slot)
+	return f.pattern(), int(f.slot)
 }
 
 // each yields the patterns that match name with their slots, most specific first, until yield returns false.
@@ -134,27 +135,28 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 		return
 	}
 	var pad [chunkLen]byte
-	r := newReading(name, &pad)
+	var r reading
+	r.name, r.whole = readable(name, &pad)
 	s.keys.read(&r)
-	names := s.names.search(&r, name)
-	f := names.next(&r)
-	var groups search
+	fit, hash := s.names.probe(&r)
+	f, names := s.names.take(&r, fit, hash)
 	var g found
+	var groups uint64
 	if s.globs != nil {
-		groups = s.globs.suffixes.search(&r, name)
-		g = groups.next(&r)
+		fit, hash := s.globs.suffixes.probe(&r)
+		g, groups = s.globs.suffixes.take(&r, fit, hash)
 	}
 	for f.tail > 0 || g.tail > 0 {
 		if f.tail >= g.tail {
-			if !yield(f.pattern(), f.slot) {
+			if !yield(f.pattern(), int(f.slot)) {
 				return
 			}
-			f = names.next(&r)
+			f, names = s.names.take(&r, names, r.longest(s.keys, names))
 		} else {
-			if !s.globs.each(s.globs.groups[g.slot], name, g.tail, yield) {
+			if !s.globs.each(s.globs.groups[g.slot], name, int(g.tail), yield) {
 				return
 			}
-			g = groups.next(&r)
+			g, groups = s.globs.suffixes.take(&r, groups, r.longest(s.keys, groups))
 		}
 	}
 	if s.globs != nil {

@@ -61,7 +61,7 @@ func (s *smallSet) first(name string) (p Pattern, slot int) {
 			return s.patterns[i], i
 		}
 	}
-	return Pattern{}, -1
+	return Pattern{}, 0
 }
 
 func (s *smallSet) each(name string, yield func(p Pattern, slot int) bool) {

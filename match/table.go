@@ -18,7 +18,7 @@ import (
 type table struct {
 	keys *hashKeys
 
-	filter []uint64 // two bits a text; its length is a power of two
+	filter []uint64 // a word for each home, with two bits for each text
 
 	homes   uint64   // buckets that hashes lead to; those after them only take what the last ones have no room for
 	buckets []bucket // ordered by the hashes of their texts
@@ -36,10 +36,8 @@ type bucket struct {
 
 const (
 	bucketSize = 12
-	bucketFill = 8       // on average
+	bucketFill = 8       // on average; so the filter has eight bits for a text
 	moreBit    = 1 << 31 // in slot: the next bucket has texts that lead here
-
-	filterBits = 8 // for a text, at least; up to twice as many
 )
 
 // In every lane of a word:
@@ -60,8 +58,8 @@ func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice s
 	}
 	t = &table{
 		keys: keys, homes: uint64(len(texts))/bucketFill + 1, minDepth: 1,
-		filter: make([]uint64, 1<<bits.Len(uint(len(texts))*filterBits/64)),
 	}
+	t.filter = make([]uint64, t.homes)
 	// Put the texts in the order of their buckets, by counting.
 	hashes := make([]uint64, len(texts))
 	ends := make([]uint32, t.homes+1)
@@ -76,9 +74,9 @@ func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice s
 			t.minDepth, t.depths = least, greatest-least+1
 		}
 		hashes[i] = keys.hash(domain)
-		word, bits := t.inFilter(hashes[i])
-		t.filter[word] |= bits
-		ends[t.home(hashes[i])+1]++
+		home := t.home(hashes[i])
+		t.filter[home] |= 1<<(hashes[i]&63) | 1<<(hashes[i]>>6&63)
+		ends[home+1]++
 	}
 	for b := range t.homes {
 		ends[b+1] += ends[b]
@@ -105,7 +103,11 @@ func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice s
 					twice = texts[i]
 				}
 			}
-			b.lanes[place/4] |= lane(hashes[i], uint(len(texts[i])), texts[i][0] != '*') << (place % 4 * 16)
+			exact := uint(1)
+			if texts[i][0] == '*' {
+				exact = 0
+			}
+			b.lanes[place/4] |= lane(hashes[i], uint(len(texts[i])), exact) << (place % 4 * 16)
 			arena.WriteString(texts[i])
 			slots[i] = uint32(next)
 			next++
@@ -119,25 +121,16 @@ func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice s
 	return t, slots, twice, nil
 }
 
-// Hashes lead to a bucket by their high bits, and to the filter by their lowest and highest.
-
+// home returns the number of the bucket that a hash leads to, by its high bits. The lowest twelve bits are those of the filter.
 func (t *table) home(hash uint64) uint64 {
 	home, _ := bits.Mul64(hash, t.homes)
 	return home
 }
 
-func (t *table) inFilter(hash uint64) (word, mask uint64) {
-	return hash & uint64(len(t.filter)-1), 1<<(hash>>58) | 1<<(hash>>52&63)
-}
-
-// lane returns what a bucket says of a text: its length in the high byte, whether it is exact in the lowest bit, and between them a tag, seven
+// lane returns what a bucket says of a text: its length in the high byte, 1 for an exact name in the lowest bit, and between them a tag, seven
 // bits of the hash. An empty lane is zero.
-func lane(hash uint64, size uint, exact bool) uint64 {
-	l := uint64(size)<<8 | hash>>24&0xfe
-	if exact {
-		l |= 1
-	}
-	return l
+func lane(hash uint64, size, exact uint) uint64 {
+	return uint64(size)<<8 | hash>>24&0xfe | uint64(exact)
 }
 
 // fits returns a bit for each place of b that has a lane: bit 16i+j for lane i of word j.
@@ -173,7 +166,7 @@ func (t *table) all(f func(p Pattern, slot int)) {
 				break
 			}
 			slot := int(b.slot&^moreBit) + place
-			f(found{text: t.arena[at : at+size]}.pattern(), slot)
+			f(Pattern{kindOf(t.arena[at:at+size]), t.arena[at : at+size]}, slot)
 			at += size
 		}
 	}
