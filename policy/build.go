@@ -9,7 +9,7 @@ func newEngine(rules, expired []*EffectiveRule, trust *identity.TrustDomains) (*
 	for n, r := range rules {
 		e.ids[n] = r.ID
 	}
-	s := newSurveyor(rules)
+	s := surveyorOf(rules)
 	var outer []int32
 	var err error
 	if e.places, outer, err = s.survey(); err != nil {

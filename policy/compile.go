@@ -58,6 +58,7 @@ type compiler struct {
 	rules   []*EffectiveRule
 	expired []*EffectiveRule
 	found   Diagnostics
+	drafts  []draft // memory for those of the next policy
 }
 
 func (c *compiler) report(code string, at Position, message, advice string) {
@@ -146,7 +147,7 @@ func (c *compiler) policy(p *Policy) {
 		}
 	}
 
-	d := drafts{compiler: c, policy: p.id()}
+	d := drafts{compiler: c, policy: p.id(), list: c.drafts[:0]}
 	if p.Namespace == "" {
 		if everyone, err := identity.Everything().WithClusters(limit.clusters...); err == nil {
 			d.section(clusterSource, everyone, &p.Cluster, within(at, "spec.cluster"))
@@ -169,6 +170,7 @@ func (c *compiler) policy(p *Policy) {
 		d.section(source, c.sources(s.From, limit, at), &s.Section, at)
 	}
 	d.finish()
+	c.drafts = d.list
 }
 
 // limits are what a policy may speak for.

@@ -3,6 +3,8 @@ package policy
 import (
 	"cmp"
 	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strings"
@@ -42,8 +44,9 @@ func (ps *places) addr(a netip.Addr) int32 {
 
 // A surveyor numbers places in the order in which rules name them: what rules next to each other name is kept next to each other.
 type surveyor struct {
-	hosts      []match.Pattern  // by number; the zero Pattern for a prefix
-	ids        map[string]int32 // of hosts, by text
+	hosts      []match.Pattern // by number; the zero Pattern for a prefix
+	seed       maphash.Seed
+	slots      []slot           // finds hosts by hash; at least half of them are free
 	subdomains map[string]int32 // of hosts, by suffix
 	prefixes   map[netip.Prefix]int32
 
@@ -51,16 +54,26 @@ type surveyor struct {
 	count []int32 // how many of them each destination has
 }
 
-func newSurveyor(rules []*EffectiveRule) *surveyor {
-	hosts, to := 0, 0
+// A slot holds the number of a host plus one, or zero, and the upper half of the host's hash. Unlike a map of texts, a list of slots is
+// made at once, gone through once for a host, and nothing to the garbage collector.
+type slot struct{ n, hash uint32 }
+
+// newSurveyor returns a surveyor with room for a number of hosts, which can't be exceeded, named by a number of destinations.
+func newSurveyor(hosts, destinations int) *surveyor {
+	return &surveyor{hosts: make([]match.Pattern, 0, hosts), seed: maphash.MakeSeed(), slots: make([]slot, 2<<bits.Len(uint(hosts))),
+		subdomains: map[string]int32{}, prefixes: map[netip.Prefix]int32{}, named: make([]int32, 0, hosts), count: make([]int32, 0, destinations)}
+}
+
+// surveyorOf returns a surveyor that has heard rules.
+func surveyorOf(rules []*EffectiveRule) *surveyor {
+	hosts, destinations := 0, 0
 	for _, r := range rules {
-		to += len(r.To)
+		destinations += len(r.To)
 		for i := range r.To {
 			hosts += len(r.To[i].Hosts)
 		}
 	}
-	s := &surveyor{hosts: make([]match.Pattern, 0, hosts), ids: make(map[string]int32, hosts), subdomains: map[string]int32{}, prefixes: map[netip.Prefix]int32{},
-		named: make([]int32, 0, hosts), count: make([]int32, 0, to)}
+	s := newSurveyor(hosts, destinations)
 	for _, r := range rules {
 		for i := range r.To {
 			s.add(&r.To[i])
@@ -82,16 +95,21 @@ func (s *surveyor) add(d *Destination) {
 
 // addHost returns the number of a pattern.
 func (s *surveyor) addHost(p match.Pattern) int32 {
-	n, seen := s.ids[p.String()]
-	if !seen {
-		n = int32(len(s.hosts))
-		s.ids[p.String()] = n
-		s.hosts = append(s.hosts, p)
-		if p.Kind() == match.Subdomains {
-			s.subdomains[p.Suffix()] = n
+	h := maphash.String(s.seed, p.String())
+	for i := h; ; i++ {
+		at := &s.slots[i&uint64(len(s.slots)-1)]
+		switch {
+		case at.n == 0:
+			*at = slot{uint32(len(s.hosts)) + 1, uint32(h >> 32)}
+			s.hosts = append(s.hosts, p)
+			if p.Kind() == match.Subdomains {
+				s.subdomains[p.Suffix()] = int32(at.n - 1)
+			}
+			return int32(at.n - 1)
+		case at.hash == uint32(h>>32) && s.hosts[at.n-1].Equal(p):
+			return int32(at.n - 1)
 		}
 	}
-	return n
 }
 
 // addPrefix returns the number of a masked prefix.
@@ -109,6 +127,7 @@ func (s *surveyor) addPrefix(p netip.Prefix) int32 {
 func (s *surveyor) survey() (ps places, outer []int32, err error) {
 	outer = make([]int32, len(s.hosts))
 	var hosts, globs match.Builder[int32]
+	parent, around := "", int32(none) // of the host before, which often has the same
 	for n, p := range s.hosts {
 		switch {
 		case p.IsZero():
@@ -117,7 +136,10 @@ func (s *surveyor) survey() (ps places, outer []int32, err error) {
 			outer[n] = none
 		default:
 			hosts.Add(p, int32(n))
-			outer[n] = s.around(p)
+			if above := parentOf(p); above != parent {
+				parent, around = above, s.around(above)
+			}
+			outer[n] = around
 		}
 	}
 	if ps.hosts, err = hosts.Build(); err != nil {
@@ -129,21 +151,21 @@ func (s *surveyor) survey() (ps places, outer []int32, err error) {
 	return ps, outer, s.surveyPrefixes(&ps, outer)
 }
 
-// around returns the innermost pattern around p, or none.
-func (s *surveyor) around(p match.Pattern) int32 {
-	if len(s.subdomains) == 0 {
-		return none
-	}
-	for suffix := p.Suffix(); ; {
-		i := strings.IndexByte(suffix, '.')
-		if i < 0 {
-			return none
-		}
-		suffix = suffix[i+1:]
-		if n, ok := s.subdomains[suffix]; ok {
+// parentOf returns the domain that the names of an exact or subdomains pattern are all below, and that is not the pattern's own.
+func parentOf(p match.Pattern) string {
+	_, above, _ := strings.Cut(p.Suffix(), ".")
+	return above
+}
+
+// around returns the innermost subdomains pattern of a domain or those above it, or none.
+func (s *surveyor) around(domain string) int32 {
+	for domain != "" && len(s.subdomains) > 0 {
+		if n, ok := s.subdomains[domain]; ok {
 			return n
 		}
+		_, domain, _ = strings.Cut(domain, ".")
 	}
+	return none
 }
 
 // surveyPrefixes fills in what finds addresses.

@@ -15,7 +15,7 @@ import (
 // Of each host and address the innermost place is found, and from there, one after the other, all others around it.
 func TestPlacesAreFoundFromTheInside(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newSurveyor(nil)
+		s := newSurveyor(20, 0)
 		label := rapid.SampledFrom([]string{"a", "b"})
 		for range rapid.IntRange(0, 20).Draw(t, "hosts") {
 			text := strings.Join(rapid.SliceOfN(label, 1, 4).Draw(t, "labels"), ".")

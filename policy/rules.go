@@ -61,7 +61,6 @@ func (d *drafts) section(source sourceName, from identity.Selector, s *Section, 
 	if n == 0 && s.Within == nil {
 		return
 	}
-	d.list = slices.Grow(d.list, n+1)
 	// Rules of a section live and die together; one piece of memory each for rules, destinations and hosts is a third of the work.
 	store := storage{make([]EffectiveRule, 0, n+1), make([]Destination, 0, n), make([]match.Pattern, 0, countHosts(s))}
 	for i := range s.Allow {
