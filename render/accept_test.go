@@ -81,3 +81,24 @@ func TestAcceptingOneDenyKeepsTheOther(t *testing.T) {
 		}
 	}
 }
+
+// TestAcceptingABoundaryKeepsADeny: a boundary takes a name from the sources that a deny takes its address from. Accepted as lost, it no longer does.
+func TestAcceptingABoundaryKeepsADeny(t *testing.T) {
+	x := identity.MustSelector(identity.Term{ServiceAccounts: []string{"x"}})
+	engine, err := policy.Compile([]*policy.Policy{{
+		Name:    "p",
+		Cluster: policy.Section{Allow: policy.Rules(policy.MustHosts("a.com").TLS(443))},
+		Sources: []policy.Source{{Name: "x", From: x, Section: policy.Section{
+			Deny:   []policy.Rule{{Name: "network", To: policy.MustAddresses("203.0.113.0/24")}},
+			Within: policy.Rules(policy.MustHosts("b.com")),
+		}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = render.Render(render.NewPlan(engine, ""), render.Stack{everyones{}}, render.AcceptWider("p/x-within", "for a test"))
+	var wide *render.WideningError
+	if !errors.As(err, &wide) || len(wide.Losses) != 1 || wide.Losses[0].Grant.Rule != "p/network" {
+		t.Errorf("error %v, want one about the deny", err)
+	}
+}

@@ -331,7 +331,8 @@ func (res *residue) left(r *resolver, rows []row) []row {
 // demandSources demands that the sources which takers take from others can be said.
 func (l *ledger) demandSources(r *resolver, res *residue, allows, takers []row) {
 	for _, pair := range res.need {
-		instead := r.covering(pair[0], takers)
+		others := slices.DeleteFunc(slices.Clone(takers), func(t row) bool { return r.id(t.grant.Source) == pair[0] })
+		instead := r.covering(pair[0], others)
 		for _, t := range takers {
 			if r.id(t.grant.Source) != pair[0] {
 				continue
@@ -349,7 +350,7 @@ func (l *ledger) demandSources(r *resolver, res *residue, allows, takers []row) 
 func (r *resolver) covering(id int, takers []row) []*Grant {
 	var out []*Grant
 	for _, u := range r.idsOf(takers) {
-		if u == id || !r.doesCover(u, id) {
+		if !r.doesCover(u, id) {
 			continue
 		}
 		at := slices.IndexFunc(takers, func(t row) bool { return r.id(t.grant.Source) == u })
