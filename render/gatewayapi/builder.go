@@ -30,11 +30,19 @@ const (
 type endpoint struct {
 	host     string
 	port     uint16
-	protocol policy.Protocol // TLS or HTTP
-	sources  render.SourceSet
+	protocol policy.Protocol  // TLS or HTTP
+	sources  render.SourceSet // that may make every call
+	calls    []render.Call    // HTTP: what others may ask for
+	denies   []*render.Grant  // HTTP: calls that are taken from all of these
 	origin   *policy.TLSOrigination
 	grants   []*render.Grant
 	slot     slot // TLS: where on which gateway the name is taken in
+}
+
+// byPath reports whether rules tell requests to the name apart by their path.
+func (e endpoint) byPath() bool {
+	return slices.ContainsFunc(e.calls, func(c render.Call) bool { return len(c.Paths) > 0 }) ||
+		slices.ContainsFunc(e.denies, func(d *render.Grant) bool { return len(d.To.Paths) > 0 })
 }
 
 // slot is a port of a gateway.
@@ -80,7 +88,7 @@ func (b *builder) collect() {
 	http := b.plan.NameClasses(policy.HTTP)
 	taken := map[uint16]bool{}
 	for _, c := range tls {
-		taken[c.Port] = taken[c.Port] || !c.Sources.Nobody()
+		taken[c.Port] = taken[c.Port] || !c.Nobody()
 		b.add(c, "")
 	}
 	listeners := map[uint16]bool{}
@@ -106,12 +114,17 @@ func (b *builder) collect() {
 
 // add takes in the names of a class, or skips its grants for the reason given or because its sources can't be said.
 func (b *builder) add(c render.NameClass, why string) {
-	if c.Sources.Nobody() {
+	if c.Nobody() {
 		return // nothing is open above it: this target opens no wildcards
 	}
 	feature := render.HTTPByName
-	if why == "" {
+	if why == "" && !c.Sources.Nobody() {
 		feature, why = b.unsayable(c.Sources)
+	}
+	for _, call := range c.Calls {
+		if why == "" {
+			feature, why = b.unsayable(call.Sources)
+		}
 	}
 	for _, g := range c.Grants {
 		if why != "" {
@@ -123,8 +136,8 @@ func (b *builder) add(c render.NameClass, why string) {
 	}
 	for _, p := range c.Patterns {
 		if p.Kind() == match.Exact {
-			b.endpoints = append(b.endpoints, endpoint{host: p.String(), port: c.Port, protocol: c.Protocol, sources: c.Sources, origin: c.OriginateTLS,
-				grants: covering(c.Grants, p)})
+			b.endpoints = append(b.endpoints, endpoint{host: p.String(), port: c.Port, protocol: c.Protocol, sources: c.Sources, calls: c.Calls, denies: c.Denies,
+				origin: c.OriginateTLS, grants: covering(c.Grants, p)})
 		}
 	}
 }

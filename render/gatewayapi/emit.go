@@ -3,18 +3,16 @@ package gatewayapi
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
-	security "istio.io/api/security/v1beta1"
-	selector "istio.io/api/type/v1beta1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/internal/paths"
 	"github.com/egresskit/egress/render/internal/registry"
 )
 
@@ -45,7 +43,8 @@ func (b *builder) emit() {
 	for i := range b.gateways() {
 		b.emitGateway(i)
 	}
-	b.emitPolicies()
+	b.emitAccess()
+	b.emitDenials()
 	for _, e := range b.endpoints {
 		for _, g := range e.grants {
 			b.out.Assure(g, render.Assurance{EnforcedAt: "egress gateway", Holds: render.WithPacketFilter,
@@ -104,6 +103,9 @@ func (b *builder) emitServiceEntry(ports []endpoint) {
 		}
 		entry.Ports = append(entry.Ports, port)
 		sets = append(sets, e.sources)
+		for _, c := range e.calls {
+			sets = append(sets, c.Sources)
+		}
 		covers = append(covers, e.grants...)
 	}
 	entry.ExportTo = b.exportTo(sets...)
@@ -176,7 +178,11 @@ func (b *builder) emitHTTPRoutes(e endpoint) {
 		}
 	}
 	b.emitRoute("HTTPRoute", render.Name("to-gateway", e.host, "http", port), route(parent(e), b.toGateway(e)), e)
-	b.emitRoute("HTTPRoute", render.Name("from-gateway", e.host, "http", port), route(b.atGateway(e), toHost(e), gateway.Hostname(e.host)), e)
+	onward := route(b.atGateway(e), toHost(e), gateway.Hostname(e.host))
+	if e.byPath() {
+		onward.Rules[0].Matches = []gateway.HTTPRouteMatch{{Path: &gateway.HTTPPathMatch{Type: ptr(gateway.PathMatchRegularExpression), Value: ptr(paths.Unambiguous)}}}
+	}
+	b.emitRoute("HTTPRoute", render.Name("from-gateway", e.host, "http", port), onward, e)
 }
 
 func (b *builder) emitRoute(kind, name string, spec any, e endpoint) {
@@ -313,60 +319,4 @@ func (b *builder) emitGateway(i int) {
 		APIVersion: istioNetworking, Kind: "DestinationRule", Namespace: b.profile.Namespace, Name: render.Name("to-gateway", name),
 		Spec: &networking.DestinationRule{Host: b.profile.service(name), TrafficPolicy: &networking.TrafficPolicy{PortLevelSettings: settings}},
 	}, render.Same, all...)
-}
-
-// emitPolicies emits who may reach what: one AuthorizationPolicy for each set of sources on each gateway. What none of them allows the
-// gateway denies.
-func (b *builder) emitPolicies() {
-	type key struct {
-		gateway int
-		sources string
-	}
-	groups := map[key][]endpoint{}
-	var keys []key
-	for _, e := range b.endpoints {
-		k := key{e.slot.gateway, e.sources.Key()}
-		if groups[k] == nil {
-			keys = append(keys, k)
-		}
-		groups[k] = append(groups[k], e)
-	}
-	for _, k := range keys {
-		from, _ := b.peers(groups[k][0].sources) // can be said: add has asked
-		// A rule of its own for each protocol: one that asks for a host says nothing about TLS connections, ports and all.
-		var rules []*security.Rule
-		var covers []*render.Grant
-		var ports []string
-		hosts := map[uint16][]string{}
-		for _, e := range groups[k] {
-			covers = append(covers, e.grants...)
-			if e.protocol == policy.TLS {
-				ports = append(ports, strconv.Itoa(int(e.listenPort())))
-				continue
-			}
-			// The Host header may carry the port; any other port would be another destination.
-			hosts[e.port] = append(hosts[e.port], e.host, fmt.Sprintf("%s:%d", e.host, e.port))
-		}
-		if len(ports) > 0 {
-			slices.Sort(ports)
-			rules = append(rules, &security.Rule{From: from, To: []*security.Rule_To{{Operation: &security.Operation{Ports: ports}}}})
-		}
-		var calls []*security.Rule_To
-		for _, port := range slices.Sorted(maps.Keys(hosts)) {
-			slices.Sort(hosts[port])
-			calls = append(calls, &security.Rule_To{Operation: &security.Operation{Ports: []string{strconv.Itoa(int(port))}, Hosts: hosts[port]}})
-		}
-		if len(calls) > 0 {
-			rules = append(rules, &security.Rule{From: from, To: calls})
-		}
-		name := b.gatewayName(k.gateway)
-		b.out.Emit(render.Object{
-			APIVersion: istioSecurity, Kind: "AuthorizationPolicy", Namespace: b.profile.Namespace, Name: render.Name("allow", name, k.sources),
-			Spec: &security.AuthorizationPolicy{
-				TargetRefs: []*selector.PolicyTargetReference{{Group: "gateway.networking.k8s.io", Kind: "Gateway", Name: name}},
-				Action:     security.AuthorizationPolicy_ALLOW,
-				Rules:      rules,
-			},
-		}, render.Same, covers...)
-	}
 }

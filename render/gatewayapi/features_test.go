@@ -19,7 +19,7 @@ import (
 // channels only the experimental one has backends outside the cluster.
 func TestFeatures(t *testing.T) {
 	names := []render.Feature{render.HostExact, render.HTTPByName, render.SourceEveryone, render.TCPAlone}
-	mesh := slices.Concat(names, []render.Feature{render.OriginateSimpleTLS, render.OriginateMutualTLS, render.SourceAccounts, render.SourceAccountGlob, render.Baseline, render.NamesApart})
+	mesh := slices.Concat(names, []render.Feature{render.HTTPMethods, render.HTTPPaths, render.OriginateSimpleTLS, render.OriginateMutualTLS, render.SourceAccounts, render.SourceAccountGlob, render.Baseline, render.NamesApart})
 	tls := render.TLSByName
 	portable := append(slices.Clone(names), tls, render.HostSubdomains, render.SourcesByGateway, render.NamesApart, render.NamesAlone)
 	for _, c := range []struct {

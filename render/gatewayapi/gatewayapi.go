@@ -46,6 +46,7 @@ func (r *Renderer) Features() render.Features {
 			delete(f, render.TLSByName) // the way out of a gateway is a TCPRoute, of version v1 from 1.6 on
 		}
 		f[render.OriginateSimpleTLS], f[render.OriginateMutualTLS] = render.Same, render.Same
+		f[render.HTTPMethods], f[render.HTTPPaths] = render.Same, render.Same
 		f[render.SourceAccounts], f[render.SourceAccountGlob] = render.Same, render.Same
 		f[render.Baseline] = render.Same
 		f[render.NamesApart] = render.Same // what a ServiceEntry names has no way but to the gateway, and none is of addresses
