@@ -22,6 +22,8 @@
 // Names that a Gateway has no listeners for are taken in by ListenerSets, and after a few of these by further gateways. A name has its
 // TLS originated by a BackendTLSPolicy, or by a DestinationRule where a client certificate is asked for.
 //
+// Methods and paths of HTTP are told apart there as well. Gateway API's own route matches would not do: they know no sources.
+//
 // With certificates on the way the gateway no longer sees the application's SNI. Each TLS name therefore has a listener and a port of its own,
 // and the route to that port is what tells the names apart. Wildcards have no address that a route could forward to, and an
 // HTTPRoute on a wildcard ServiceEntry is ignored by Istio, so that traffic would go round the gateway: they are losses.
