@@ -345,3 +345,81 @@ func TestDoorNames(t *testing.T) {
 		t.Error("a longer name is taken")
 	}
 }
+
+// TestDoorWildcards: what lies below a wildcard is said at the wildcard's gateway if all who come there may reach it. If not, the wildcard is a loss.
+func TestDoorWildcards(t *testing.T) {
+	for name, c := range map[string]struct {
+		allow, deny [][2]string // of a namespace, a pattern
+		reach       [][2]string // from a namespace, a name; of n0 and n1, and the names below
+		lost        []string    // patterns
+	}{
+		"a name below for others": {
+			allow: [][2]string{{"n0", "*.x.com"}, {"n1", "a.x.com"}},
+			reach: [][2]string{{"n0", "a.x.com"}, {"n0", "b.x.com"}, {"n1", "a.x.com"}},
+		},
+		"a name below for others alone": {
+			allow: [][2]string{{"n0", "*.x.com"}, {"n1", "a.x.com"}}, deny: [][2]string{{"n0", "a.x.com"}},
+			reach: [][2]string{{"n1", "a.x.com"}},
+			lost:  []string{"*.x.com"},
+		},
+		"a name below that is denied to some": {
+			allow: [][2]string{{"", "*.x.com"}}, deny: [][2]string{{"n1", "a.x.com"}},
+			reach: [][2]string{{"n0", "a.x.com"}},
+			lost:  []string{"*.x.com"},
+		},
+		"a wildcard that is denied to some": {
+			allow: [][2]string{{"", "*.x.com"}}, deny: [][2]string{{"n1", "*.x.com"}},
+			reach: [][2]string{{"n0", "a.x.com"}, {"n0", "b.x.com"}},
+		},
+		"everybody's name below a wildcard": {
+			allow: [][2]string{{"n0", "*.x.com"}, {"", "a.x.com"}},
+			reach: [][2]string{{"n0", "a.x.com"}, {"n0", "b.x.com"}, {"n1", "a.x.com"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine, err := policy.Compile(namespaceRules(c.allow, c.deny))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The name below has a backend of its own, which the wildcard's does not lead to.
+			stack := portableStack(t, func(p *gatewayapi.Profile) {
+				p.Backends = []gatewayapi.Backend{{Host: "*.x.com", Service: "all"}, {Host: "a.x.com", Service: "one"}}
+			})
+			result, err := render.Render(render.NewPlan(engine, "c1", render.WithInventory(inventoryOf(t, 2))), stack)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plane := plane{t, result.Objects, "istio-egress"}
+			for _, namespace := range []string{"n0", "n1"} {
+				for _, host := range []string{"a.x.com", "b.x.com", "x.com"} {
+					request := policy.Request{Source: identity.Workload{Namespace: namespace}, Access: policy.Access{Protocol: policy.TLS, Port: 443, Host: match.MustParseHost(host)}}
+					if got, want := plane.reaches(request), slices.Contains(c.reach, [2]string{namespace, host}); got != want {
+						t.Errorf("%s reaches %s: %v, want %v", namespace, host, got, want)
+					}
+				}
+			}
+			lost := map[string]bool{}
+			for _, l := range result.Losses {
+				lost[l.Grant.To.Hosts[0].String()] = true
+			}
+			if len(lost) != len(c.lost) || slices.ContainsFunc(c.lost, func(p string) bool { return !lost[p] }) {
+				t.Errorf("losses: %v", result.Losses)
+			}
+			// Wherever the name is said, it is by a route to its own backend.
+			for _, o := range result.Objects {
+				spec, ok := o.Spec.(*gateway.TLSRouteSpec)
+				if !ok || !slices.Contains(spec.Hostnames, "*.x.com") {
+					continue
+				}
+				at := spec.ParentRefs[0].Name
+				beside := slices.ContainsFunc(result.Objects, func(o render.Object) bool {
+					other, ok := o.Spec.(*gateway.TLSRouteSpec)
+					return ok && other.ParentRefs[0].Name == at && slices.Contains(other.Hostnames, "a.x.com") && other.Rules[0].BackendRefs[0].Name == "one"
+				})
+				if named := slices.ContainsFunc(c.allow, func(r [2]string) bool { return r[1] == "a.x.com" }); named && !beside {
+					t.Errorf("%s has the wildcard alone", at)
+				}
+			}
+		})
+	}
+}
