@@ -6,6 +6,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
@@ -43,7 +44,7 @@ func TestAmbientIsClosed(t *testing.T) {
 		}
 		entries := map[string]*networking.ServiceEntry{}
 		policies := map[string]*security.AuthorizationPolicy{}
-		empty, rest := false, false
+		empty, rest, logged := false, false, false
 		for _, o := range result.Objects {
 			switch spec := o.Spec.(type) {
 			case *networking.ServiceEntry:
@@ -55,6 +56,8 @@ func TestAmbientIsClosed(t *testing.T) {
 				} else {
 					entries[o.Name] = spec
 				}
+			case *telemetry.Telemetry:
+				logged = spec.TargetRefs[0].Kind == "Gateway"
 			case *security.AuthorizationPolicy:
 				if spec.TargetRefs[0].Kind == "Gateway" {
 					empty = len(spec.Rules) == 0
@@ -63,8 +66,8 @@ func TestAmbientIsClosed(t *testing.T) {
 				}
 			}
 		}
-		if !empty || !rest {
-			t.Fatal("the waypoint is open")
+		if !empty || !rest || !logged {
+			t.Fatal("the waypoint is open, or nobody hears of what it does")
 		}
 		for name, entry := range entries {
 			p := policies[name]

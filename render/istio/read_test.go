@@ -227,13 +227,13 @@ func (r reader) routed(q request) bool {
 	return false
 }
 
-// byPath reports whether the routes of a name look at paths.
-func (r reader) byPath(authority string) bool {
+// byPath reports whether the routes of a name and port look at paths.
+func (r reader) byPath(authority string, port uint16) bool {
 	name, _, _ := strings.Cut(authority, ":")
 	for _, o := range r.objects {
 		if v, ok := o.Spec.(*networking.VirtualService); ok && len(v.Http) > 0 && match.MustParsePattern(v.Hosts[0]).Matches(match.MustParseHost(name)) {
 			for _, route := range v.Http {
-				if route.Match[0].Uri != nil {
+				if m := route.Match[0]; m.Uri != nil && m.Headers[portHeader].GetExact() == fmt.Sprint(port) {
 					return true
 				}
 			}
@@ -291,7 +291,7 @@ func checkMeaning(t *testing.T, r *Renderer) {
 			d := engine.Decide(req)
 			lost := func(l render.Loss) bool { return l.Grant.Source.Selector.Matches(req.Source) }
 			switch {
-			case d.Reason == policy.InvalidRequest && !read.byPath(authority):
+			case d.Reason == policy.InvalidRequest && !read.byPath(authority, req.Port):
 				// Without a rule by path, all paths are as good.
 			case lets && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
 				t.Fatalf("%v %v is let pass, and the model says: %v", id, req.Access, d)

@@ -299,6 +299,33 @@ func checkSources(t fataler, read reader, classes []render.NameClass) {
 	}
 }
 
+// TestExportTo has sidecars learn of names only where somebody may reach them.
+func TestExportTo(t *testing.T) {
+	for name, r := range renderers(t) {
+		rec := build(t, r, known{[]string{"a", "ab", "b"}, true}, []render.NameClass{
+			names(policy.TLS, 443, "one.example.com", "a/x", ""), names(policy.TLS, 443, "two.example.com", "a/x b/*", ""), names(policy.TLS, 443, "all.example.com", "*/*", "a/x"),
+		}, []render.NameClass{names(policy.HTTP, 80, "one.example.com", "b/x", "")}, nil)
+		got := map[string]string{}
+		for _, o := range rec.objects {
+			if v, ok := o.Spec.(*networking.VirtualService); ok && v.Gateways[0] == "mesh" {
+				for _, h := range v.Hosts {
+					got[h] = strings.Join(v.ExportTo, " ")
+				}
+				for _, e := range rec.objects {
+					if e, ok := e.Spec.(*networking.ServiceEntry); ok && strings.HasSuffix(e.Hosts[0], stubDomain) && slices.Contains(v.Hosts, e.Hosts[0]) && !slices.Equal(e.ExportTo, v.ExportTo) {
+						t.Errorf("%s: a stub is exported to %v, and its route to %v", name, e.ExportTo, v.ExportTo)
+					}
+				}
+			}
+		}
+		for host, want := range map[string]string{"one.example.com": "a b", "two.example.com": "a b", "all.example.com": "*"} {
+			if got[host] != want {
+				t.Errorf("%s: %s is exported to %q, want %q", name, host, got[host], want)
+			}
+		}
+	}
+}
+
 // TestLarge builds more than fits into one object of each kind.
 func TestLarge(t *testing.T) {
 	r := defaultRenderer(t)
