@@ -430,9 +430,10 @@ func (f *fake) passes(r policy.Request) bool {
 	if f.features[Baseline] != Same || f.overlooks(r) || judged(f.plan, r) {
 		return true
 	}
+	inRanges := ranged(slices.Collect(f.plan.of(AllowGrant)))
 	for g := range f.plan.of(AllowGrant) {
 		ports := g.To.Ports
-		if f.features[PortRanges] == Wider && ports.Len() > 1 {
+		if f.features[PortRanges] == Wider && inRanges[g.ID] {
 			ports = match.AllPorts()
 		}
 		if g.Admit && ports.Contains(r.Port) && g.To.Protocol.Transport() == r.Protocol.Transport() {
