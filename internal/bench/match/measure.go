@@ -137,8 +137,8 @@ func raceBuilds(list []contestant, p patterns, rounds int) ([]cell, error) {
 	return cells, nil
 }
 
-// held returns the bytes that a contestant keeps for a pattern, texts included where it keeps them.
-func held(c contestant, texts []string) (float64, error) {
+// held returns a matcher, and the bytes that it keeps for a pattern, texts included where it keeps them.
+func held(c contestant, texts []string) (matcher, float64, error) {
 	before := heap()
 	own := make([]string, len(texts))
 	for i, t := range texts {
@@ -148,7 +148,7 @@ func held(c contestant, texts []string) (float64, error) {
 	own = nil
 	after := heap()
 	runtime.KeepAlive(m)
-	return math.Max(0, float64(after)-float64(before)) / float64(len(texts)), err
+	return m, math.Max(0, float64(after)-float64(before)) / float64(len(texts)), err
 }
 
 func heap() uint64 {
@@ -172,11 +172,13 @@ func allocations(run func(stream, []int32), s stream) float64 {
 // tooMany reports whether c is not to be asked about so many patterns.
 func (c contestant) tooMany(patterns int) bool { return c.most > 0 && patterns > c.most }
 
-// check holds the answers of a matcher against those of the base.
+// check holds the answers of a matcher against those of the base, for the first names of a stream.
 func check(c contestant, m matcher, base matcher, from *corpus, s stream) error {
+	most := 1 << 16
 	if c.most > 0 { // about a second for the slowest
-		s = s.slice(0, min(len(s.names), max(64, 10_000_000/len(from.texts))))
+		most = max(64, 10_000_000/len(from.texts))
 	}
+	s = s.slice(0, min(len(s.names), most))
 	want, got := make([]int32, len(s.names)), make([]int32, len(s.names))
 	base.find(s, want)
 	if m.find != nil {
