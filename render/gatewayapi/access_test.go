@@ -100,7 +100,9 @@ func TestCalls(t *testing.T) {
 	if !bounded["api.x.com"] || bounded["plain.x.com"] {
 		t.Errorf("routes for paths of one reading alone: %v", bounded)
 	}
-	if !slices.ContainsFunc(result.Losses, func(l render.Loss) bool { return l.Grant.Rule == "p/odd-deny" || strings.HasPrefix(string(l.Grant.ID), "p/") && strings.Contains(l.Why, "*-odd-*") }) {
+	if !slices.ContainsFunc(result.Losses, func(l render.Loss) bool {
+		return l.Grant.Rule == "p/odd-deny" || strings.HasPrefix(string(l.Grant.ID), "p/") && strings.Contains(l.Why, "*-odd-*")
+	}) {
 		t.Errorf("losses: %v", result.Losses)
 	}
 }

@@ -149,6 +149,9 @@ func (p Profile) Validate() policy.Diagnostics {
 			p.RegistryOnly, ByRootSidecar, ByNamespaceSidecars)
 	}
 	if p.DataPlane == Ambient {
+		if v, err := parseVersion(p.Version); err == nil && !v.before(oldest) && v.before(takesNetworks) {
+			ds.addf("version", "%s is older than %s, the oldest version of ztunnel that hands whole networks to a waypoint; upgrade it, or write dataPlane: %s", v, takesNetworks, Sidecars)
+		}
 		if p.Egress == Direct {
 			ds.addf("egress", "%q, and ambient mode has no sidecars that names could leave from; write %q", p.Egress, ByGateway)
 		}
@@ -285,6 +288,8 @@ var (
 	// keepsIdentities is the first version that does not hand one client's connection between listeners, with its identity, to another: the
 	// identity must be part of the key of the connection pool.
 	keepsIdentities = version{1, 29, 2}
+	// takesNetworks is the first version of ztunnel that hands networks to a waypoint. Without it, all that no entry names would pass.
+	takesNetworks = version{1, 30, 0}
 	// dropsAddresses is the first version whose proxies drop addresses from the answers of name servers. Older ones ignore the request.
 	dropsAddresses = version{1, 31, 0}
 )

@@ -49,6 +49,7 @@ func TestProfileMistakes(t *testing.T) {
 		{"data plane", func(p *istio.Profile) { p.DataPlane = "sidecars" }, "dataPlane"},
 		{"registry only", func(p *istio.Profile) { p.RegistryOnly = "no" }, "registryOnly"},
 		{"ambient without DNS", func(p *istio.Profile) { p.DataPlane, p.DNSCapture = istio.Ambient, false }, "dnsCapture"},
+		{"ambient with an old ztunnel", func(p *istio.Profile) { p.DataPlane, p.Version = istio.Ambient, "1.29.2" }, "version"},
 		{"ambient with Sidecars", func(p *istio.Profile) { p.DataPlane, p.RegistryOnly = istio.Ambient, istio.ByMeshConfig }, "registryOnly"},
 		{"egress", func(p *istio.Profile) { p.Egress = "sidecar" }, "egress"},
 		{"ambient without a gateway", func(p *istio.Profile) { p.DataPlane, p.Egress = istio.Ambient, istio.Direct }, "egress"},
