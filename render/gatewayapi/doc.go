@@ -24,6 +24,10 @@
 //
 // Methods and paths of HTTP are told apart there as well. Gateway API's own route matches would not do: they know no sources.
 //
+// Addresses are losses. Istio takes TCPRoutes whose parent is a ServiceEntry, but the gateway has no way on to a network: what the application
+// dialled is lost on the way to it, and an entry that leaves it open (resolution NONE) is a cluster without endpoints at a gateway
+// (pilot/pkg/networking/core/cluster.go, convertResolution). In a stack, what is not TCP is for another layer.
+//
 // With certificates on the way the gateway no longer sees the application's SNI. Each TLS name therefore has a listener and a port of its own,
 // and the route to that port is what tells the names apart. Wildcards have no address that a route could forward to, and an
 // HTTPRoute on a wildcard ServiceEntry is ignored by Istio, so that traffic would go round the gateway: they are losses.

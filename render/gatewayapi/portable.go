@@ -151,6 +151,7 @@ func (b *portable) emit(o render.Object, covers []*render.Grant) {
 // emitPort emits the routes of one listener, and returns the grants that they say.
 func (b *portable) emitPort(d *door, pc portClasses) []*render.Grant {
 	backends := map[string]Backend{} // by pattern of the classes
+	unready := map[*portClass]bool{}
 	ready := func(c *portClass) bool {
 		if c.Nobody() || !holds(c.Sources, d.sources) {
 			return false
@@ -158,6 +159,7 @@ func (b *portable) emitPort(d *door, pc portClasses) []*render.Grant {
 		for _, p := range c.Patterns {
 			backend, ok := b.backend(p)
 			if !ok {
+				unready[c] = true
 				return false
 			}
 			backends[p.String()] = backend
@@ -170,7 +172,7 @@ func (b *portable) emitPort(d *door, pc portClasses) []*render.Grant {
 			continue
 		}
 		lost, why := render.HostSubdomains, "names below it are closed, and routes have no way to leave them out"
-		if !ready(r.class) {
+		if unready[r.class] {
 			lost, why = render.HostExact, "the profile has no backend for its names"
 		}
 		for _, g := range r.class.grants(r.pattern) {

@@ -55,8 +55,9 @@ func routable(classes []*portClass, open func(*portClass) bool) (keep, dropped [
 	sendable := map[string]bool{}
 	var all []routed
 	for _, c := range classes {
+		opened := open(c) // once: it may look at all patterns of the class
 		for _, p := range c.Patterns {
-			sendable[p.String()] = open(c)
+			sendable[p.String()] = opened
 			all = append(all, routed{p.String(), c})
 		}
 	}
