@@ -20,6 +20,7 @@ func TestProfile(t *testing.T) {
 		`{dns: {namespace: "", ports: [53]}}`:                        "cilium.dns.namespace",
 		`{dns: {namespace: dns, ports: []}}`:                         "cilium.dns.ports",
 		`{dns: {podLabels: {"a b": c}}}`:                             "cilium.dns.podLabels",
+		`{dns: {nodeLocal: "0.0.0.0"}}`:                              "cilium.dns.nodeLocal",
 		`{inCluster: ajar}`:                                          "cilium.inCluster",
 		`{unfiltered: [a, a]}`:                                       "cilium.unfiltered[1]",
 		`{unfiltered: ["a.b"]}`:                                      "cilium.unfiltered[0]",

@@ -52,17 +52,20 @@ func (w *writer) exempt(role string, d packets.Draft) {
 // peer says where an exemption leads.
 func (w *writer) peer(p *render.Peer) []Egress {
 	ports := w.ports(p.Protocol, p.Ports)
+	if w.names && (p.Name == packets.ClusterDNS || p.Name == packets.NodeLocalDNS) {
+		for i := range ports {
+			ports[i].Rules = &L7Rules{DNS: []FQDN{{MatchPattern: "*"}}}
+		}
+	}
 	switch {
 	case p.Anything:
 		return []Egress{{ToEntities: []string{"all"}}}
 	case p.Name == packets.APIServer: // an entity of its own where Cilium knows it
 		return []Egress{{ToEntities: []string{"kube-apiserver"}, ToPorts: ports}, {ToCIDRSet: cidrs(p.Addresses), ToPorts: ports}}
+	case p.Name == packets.NodeLocalDNS: // an address of the node, where Cilium knows it
+		return []Egress{{ToEntities: []string{"host"}, ToPorts: ports}, {ToCIDRSet: cidrs(p.Addresses), ToPorts: ports}}
 	case !p.Addresses.IsEmpty():
 		return []Egress{{ToCIDRSet: cidrs(p.Addresses), ToPorts: ports}}
-	case p.Name == packets.ClusterDNS && w.names:
-		for i := range ports {
-			ports[i].Rules = &L7Rules{DNS: []FQDN{{MatchPattern: "*"}}}
-		}
 	}
 	pods := selector(packets.Labelled(p.Namespace, p.PodLabels))
 	if p.Namespace == "" {

@@ -65,13 +65,15 @@ func openings(t *testing.T) []opened {
 		ciliumtarget.Openings
 		opens []string
 	}{
-		"":                    {ciliumtarget.Openings{}, nil},
-		"cluster DNS":         {ciliumtarget.Openings{DNS: &ciliumtarget.DNS{Namespace: "kube-system", PodLabels: ciliumtarget.Labels{"k8s-app": "kube-dns"}, Ports: []uint16{53}}}, dns},
+		"":            {ciliumtarget.Openings{}, nil},
+		"cluster DNS": {ciliumtarget.Openings{DNS: &ciliumtarget.DNS{Namespace: "kube-system", PodLabels: ciliumtarget.Labels{"k8s-app": "kube-dns"}, Ports: []uint16{53}}}, dns},
+		"cluster DNS, node-local DNS": {ciliumtarget.Openings{DNS: &ciliumtarget.DNS{Namespace: "kube-system", PodLabels: ciliumtarget.Labels{"k8s-app": "kube-dns"}, Ports: []uint16{53}, NodeLocal: nodeLocal}},
+			append([]string{"node-local DNS over UDP", "node-local DNS over TCP"}, dns...)},
 		"API server":          {ciliumtarget.Openings{APIServer: &ciliumtarget.Endpoint{Addresses: one(apiServer), Ports: []uint16{6443}}}, []string{"API server"}},
 		"metadata service":    {ciliumtarget.Openings{Metadata: &ciliumtarget.Endpoint{Addresses: one(metadata), Ports: []uint16{80}}}, []string{"metadata service"}},
 		"pods of the cluster": {ciliumtarget.Openings{InCluster: ciliumtarget.Open}, pods},
 	}
-	for _, peer := range []string{"", "cluster DNS", "API server", "metadata service", "pods of the cluster"} {
+	for _, peer := range []string{"", "cluster DNS", "cluster DNS, node-local DNS", "API server", "metadata service", "pods of the cluster"} {
 		s := shared[peer]
 		add(ciliumtarget.New(ciliumtarget.Profile{Version: "1.20", Openings: s.Openings}))(peer, s.opens...)
 		for _, tier := range []clusternetworkpolicy.Profile{clusternetworkpolicy.DefaultProfile(), {Tier: "Baseline", Priority: 10}} {
@@ -118,6 +120,7 @@ func TestNothingIsOpenBut(t *testing.T) {
 		for _, g := range result.Layers[0].Exempts {
 			peers = append(peers, g.Peer.Name)
 		}
+		slices.Sort(peers)
 		if peers = slices.Compact(peers); strings.Join(peers, ", ") != o.peer {
 			t.Errorf("%s: the result shows %v", what, peers)
 		}
@@ -130,6 +133,41 @@ func TestNothingIsOpenBut(t *testing.T) {
 				if want := slices.Contains(o.opens, name); got != want {
 					t.Errorf("%s, %s: %s: let out %t, want %t", what, j.Name(), name, got, want)
 				}
+			}
+		}
+	}
+}
+
+// TestNodeLocalDNSIsWatched: where names are allowed, Cilium's proxy looks at what the resolver on the node answers, which Cilium takes as a policy.
+func TestNodeLocalDNSIsWatched(t *testing.T) {
+	profile := ciliumtarget.DefaultProfile()
+	profile.DNS.NodeLocal = nodeLocal
+	target, err := ciliumtarget.New(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := closedCluster()
+	result, err := render.Render(render.NewPlan(compiled(t, policy.MustHosts("edition.cnn.com").TLS()), "", render.WithInventory(w.inventory(t))), render.Stack{target})
+	if err != nil || len(result.Losses) > 0 {
+		t.Fatal(err, result.Losses)
+	}
+	watched := 0
+	for _, o := range result.Objects {
+		for _, e := range o.Spec.(*ciliumtarget.Rule).Egress {
+			for _, p := range e.ToPorts {
+				if p.Rules != nil && len(p.Rules.DNS) > 0 {
+					watched++
+				}
+			}
+		}
+	}
+	if watched != 6 { // cluster DNS, and the address on the node by entity and by CIDR, over UDP and TCP
+		t.Errorf("%d rules have DNS watched", watched)
+	}
+	for _, j := range judgesOf(t, w, result) {
+		for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
+			if got, err := j.Egress(Flow{From: w.pod(t, "a"), Address: nodeLocal, Protocol: protocol, Port: 53}); err != nil || !got {
+				t.Errorf("%s: %t, %v", protocol, got, err)
 			}
 		}
 	}

@@ -38,6 +38,9 @@ type DNS struct {
 	Namespace string   `json:"namespace"`
 	PodLabels Labels   `json:"podLabels,omitempty"` // empty: all pods of the namespace
 	Ports     []uint16 `json:"ports"`               // of the pods, UDP and TCP; 5353 on OpenShift
+
+	// NodeLocal is the address of a resolver on each node, such as 169.254.20.10; the zero Addr: there is none.
+	NodeLocal netip.Addr `json:"nodeLocal,omitzero"`
 }
 
 // Labels are labels of pods. Decoding JSON replaces them rather than adding to what is there.
@@ -67,8 +70,9 @@ type Endpoint struct {
 
 // What exemptions lead to, as peers are named.
 const (
-	ClusterDNS = "cluster DNS"
-	APIServer  = "API server"
+	ClusterDNS   = "cluster DNS"
+	NodeLocalDNS = "node-local DNS"
+	APIServer    = "API server"
 )
 
 // DefaultOpenings are what the documentation of the field assumes: DNS by the pods k8s-app=kube-dns in kube-system, traffic between pods open, and
@@ -112,6 +116,10 @@ func (o Openings) Exemptions() []render.Exemption {
 		for _, protocol := range []policy.Protocol{policy.TCP, policy.UDP} {
 			add(ClusterDNS+" over "+protocol.String(), "names are resolved in the cluster",
 				render.Peer{Name: ClusterDNS, Namespace: d.Namespace, PodLabels: d.PodLabels, Protocol: protocol, Ports: match.PortsOf(d.Ports...)})
+			if local := d.NodeLocal.Unmap(); local.IsValid() {
+				add(NodeLocalDNS+" over "+protocol.String(), "names are resolved on the node",
+					render.Peer{Name: NodeLocalDNS, Addresses: match.NewPrefixes([]netip.Prefix{netip.PrefixFrom(local, local.BitLen())}, nil), Protocol: protocol, Ports: match.PortsOf(53)})
+			}
 		}
 	}
 	if o.InCluster == Open {
@@ -156,6 +164,9 @@ func (p *Problems) Check(o Openings) {
 			}
 		}
 		p.ports("dns.ports", d.Ports)
+		if a := d.NodeLocal; a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a.Zone() != "") {
+			p.Add("dns.nodeLocal", a.String()+" is the address of no resolver", "write an address such as 169.254.20.10, without a zone")
+		}
 	}
 	if o.InCluster != "" && o.InCluster != Open && o.InCluster != Closed {
 		p.Add("inCluster", strconv.Quote(string(o.InCluster))+" is neither open nor closed", "write open or closed")
