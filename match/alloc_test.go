@@ -3,6 +3,7 @@ package match_test
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/egresskit/egress/match"
@@ -20,7 +21,7 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 		{}, match.MustParseHost("a.foo.com"), match.MustParseHost("h3.foo.com"), match.MustParseHost("a.b.c.d.e.f.g.example"),
 		match.MustParseHost("api-7.x.foo.com"), match.MustParseHost(longest),
 	}
-	for _, size := range []int{1, 10, 1000} {
+	for _, size := range []int{1, 5, 10, 1000} {
 		var b match.Builder[int]
 		for i := range size {
 			b.Add(match.MustParsePattern(fmt.Sprintf("h%d.foo.com", i)), i)
@@ -43,6 +44,18 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 				}
 			})
 			noAllocs(t, "Matches", func() { _, _ = p.Matches(h), q.Matches(h) })
+		}
+		entries := make([]match.Entry[int], 0, len(hosts))
+		noAllocs(t, "LookupBatch", func() { sum += len(x.LookupBatch(entries, hosts)) })
+		for _, name := range []string{"", "h3.foo.com", "H3.foo.COM.", "api-7.X.foo.com", "127.0.0.1", "[::1]", "no host", "a..com", longest, strings.ToUpper(longest), longest + "a"} {
+			noAllocs(t, "LookupString", func() { _, v, _ := x.LookupString(name); sum += v })
+			authority := name + ":443"
+			noAllocs(t, "LookupAuthority", func() { _, v, _ := x.LookupAuthority(authority); sum += v })
+			noAllocs(t, "LookupBytes", func() {
+				var buf [512]byte // stays with its caller
+				_, v, _ := x.LookupBytes(append(buf[:0], name...))
+				sum += v
+			})
 		}
 	}
 	ports, prefixes := match.PortsOf(1, 3, 5, 7, 9), match.NewPrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil)

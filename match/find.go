@@ -3,15 +3,18 @@ package match
 import "math/bits"
 
 // probe returns bits for the suffixes of a name that there may be a text for: bit i for the subdomains of the last i bytes, and bit n for the
-// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says.
-func (t *table) probe(r *reading) (fit, longest uint64) {
+// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. With ahead
+// it begins to fetch the buckets as well.
+func (t *table) probe(r *reading, ahead bool) (fit, longest uint64) {
 	filter, buckets, k := t.filter, t.buckets, t.keys
 	if r.whole != 0 {
 		longest = r.hash(k, uint(bits.TrailingZeros64(r.whole)))
 		home := t.home(longest)
 		w := filter[home]
 		fit = r.whole & -(w >> (longest & 63) & (w >> (longest >> 6 & 63)) & 1)
-		r.ahead = buckets[home].slot
+		if ahead {
+			r.ahead = buckets[home].slot
+		}
 	}
 	whole, wholeHash := fit, longest
 	ends := r.dots
@@ -33,7 +36,9 @@ func (t *table) probe(r *reading) (fit, longest uint64) {
 		if hit != 0 {
 			longest = hash
 		}
-		r.ahead = buckets[home].slot
+		if ahead {
+			r.ahead = buckets[home].slot
+		}
 	}
 	if whole != 0 {
 		longest = wholeHash
@@ -75,6 +80,22 @@ func (t *table) take(r *reading, fit, hash uint64) (f found, shorter uint64) {
 		hash = r.longest(t.keys, fit)
 	}
 	return found{}, 0
+}
+
+// fetchBucket begins to fetch the bucket that a hash leads to, and fetchText the text there that take will look at first.
+
+func (t *table) fetchBucket(r *reading, hash uint64) {
+	r.ahead = t.buckets[t.home(hash)].slot
+}
+
+func (t *table) fetchText(r *reading, fit, hash uint64) {
+	i := uint(63 - bits.LeadingZeros64(fit))
+	whole := uint(r.whole >> (i & 63) & 1)
+	b := &t.buckets[t.home(hash)]
+	if fits := b.fits(lane(hash, i+2-2*whole, whole)); fits != 0 {
+		_, at := b.place(bits.TrailingZeros64(fits))
+		r.ahead = uint32(t.arena[at])
+	}
 }
 
 // endsIn reports whether the text before end ends in the last tail bytes of a name.

@@ -56,9 +56,9 @@ func (b *Builder[V]) Build() (*Index[V], error) {
 // Lookup returns the most specific pattern that matches h, and its value.
 func (x *Index[V]) Lookup(h Host) (Pattern, V, bool) { return x.lookup(h.name) }
 
-// lookup is Lookup for a normalised name, or "" for none. It does not keep name.
+// lookup is Lookup for a normalised name, or "" for what is no host. It does not keep name.
 func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
-	if x == nil || x.set == nil || name == "" {
+	if x == nil || x.set == nil {
 		return p, v, false
 	}
 	p, slot := x.set.first(name)

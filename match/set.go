@@ -100,6 +100,8 @@ func literals(p Pattern) int {
 // first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern.
 func (s *patternSet) first(name string) (p Pattern, slot int) {
 	switch {
+	case name == "":
+		return Pattern{}, 0
 	case s.small != nil:
 		return s.small.first(name)
 	case len(name) > maxText && s.hasLong():
@@ -113,12 +115,18 @@ func (s *patternSet) first(name string) (p Pattern, slot int) {
 	var r reading
 	r.name, r.whole = readable(name, &pad)
 	s.keys.read(&r)
+	fit, hash := s.names.probe(&r, true)
+	return s.rest(&r, name, fit, hash)
+}
+
+// rest is what first does after probing. It may be called for any host.
+func (s *patternSet) rest(r *reading, name string, fit, hash uint64) (Pattern, int) {
 	var f found
-	if fit, hash := s.names.probe(&r); fit != 0 {
-		f, _ = s.names.take(&r, fit, hash)
+	if fit != 0 {
+		f, _ = s.names.take(r, fit, hash)
 	}
 	if s.globs != nil && f.kind != Exact {
-		if g := s.globs.first(&r, name, f.tail); g.kind != 0 {
+		if g := s.globs.first(r, name, f.tail); g.kind != 0 {
 			f = g
 		}
 	}
@@ -138,12 +146,12 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 	var r reading
 	r.name, r.whole = readable(name, &pad)
 	s.keys.read(&r)
-	fit, hash := s.names.probe(&r)
+	fit, hash := s.names.probe(&r, true)
 	f, names := s.names.take(&r, fit, hash)
 	var g found
 	var groups uint64
 	if s.globs != nil {
-		fit, hash := s.globs.suffixes.probe(&r)
+		fit, hash := s.globs.suffixes.probe(&r, true)
 		g, groups = s.globs.suffixes.take(&r, fit, hash)
 	}
 	for f.tail > 0 || g.tail > 0 {
