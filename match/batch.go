@@ -18,18 +18,14 @@ func (x *Index[V]) LookupBatch(dst []Entry[V], hosts []Host) []Entry[V] {
 		hosts = hosts[len(some):]
 		x.set.firsts(some, &patterns, &slots)
 		for i := range some {
-			e := Entry[V]{Pattern: patterns[i]}
-			if !e.Pattern.IsZero() {
-				e.Value = x.values[slots[i]]
-			}
-			dst = append(dst, e)
+			dst = append(dst, Entry[V]{patterns[i], x.values[slots[i]]})
 		}
 	}
 	return dst
 }
 
 // batchSize is the number of hosts that are looked up together: about as many as a processor waits for at once.
-const batchSize = 16
+const batchSize = 32
 
 // firsts does for each of up to batchSize hosts what first does, in steps: each step begins, for all hosts, to fetch what the next one needs.
 // The set is not small.
@@ -43,15 +39,25 @@ func (s *patternSet) firsts(hosts []Host, patterns *[batchSize]Pattern, slots *[
 		s.keys.read(r)
 		fits[i], hashes[i] = s.names.probe(r, false)
 	}
+	// From here on only with those that may be found, so that no branch depends on it.
+	var list [batchSize]uint8
+	n, others := 0, uint64(0)
+	if s.globs != nil || s.hasLong() {
+		others = 1 // there is more to look at
+	}
 	for i := range hosts {
+		patterns[i], slots[i] = Pattern{}, 0
+		list[n&(batchSize-1)] = uint8(i)
+		n += int((fits[i]|-fits[i])>>63 | others)
+	}
+	for _, i := range list[:n] {
 		s.names.fetchBucket(&readings[i], hashes[i])
 	}
-	for i := range hosts {
-		if fits[i] != 0 {
-			s.names.fetchText(&readings[i], fits[i], hashes[i])
-		}
+	for _, i := range list[:n] {
+		s.names.fetchText(&readings[i], fits[i], hashes[i])
 	}
-	for i, h := range hosts {
+	for _, i := range list[:n] {
+		h := hosts[i]
 		if h.IsZero() || len(h.name) > maxText && s.hasLong() {
 			patterns[i], slots[i] = s.first(h.name)
 		} else {

@@ -70,7 +70,7 @@ func (t *table) take(r *reading, fit, hash uint64) (f found, shorter uint64) {
 			for fits := b.fits(lane); fits != 0; fits &= fits - 1 {
 				place, at := b.place(bits.TrailingZeros64(fits))
 				if t.endsIn(at+size, r, tail) {
-					return found{t.arena[at : at+size], int32(uint(b.slot&^moreBit) + place), uint16(tail), Subdomains - Kind(whole)}, fit
+					return found{t.arena[at : at+size], int32(uint(b.slot&^moreBit) + 1 + place), uint16(tail), Subdomains - Kind(whole)}, fit
 				}
 			}
 			if b.slot&moreBit == 0 {
@@ -89,7 +89,7 @@ func (t *table) fetchBucket(r *reading, hash uint64) {
 }
 
 func (t *table) fetchText(r *reading, fit, hash uint64) {
-	i := uint(63 - bits.LeadingZeros64(fit))
+	i := uint(bits.Len64(fit|1) - 1)
 	whole := uint(r.whole >> (i & 63) & 1)
 	b := &t.buckets[t.home(hash)]
 	if fits := b.fits(lane(hash, i+2-2*whole, whole)); fits != 0 {

@@ -64,7 +64,7 @@ func newGlobSet(keys *hashKeys, patterns []Pattern, list []uint32, slot int) (*g
 	}
 	s.groups = make([]globGroup, len(inTable), len(inTable)+len(long))
 	for i, suffix := range inTable {
-		s.groups[slots[i]] = *bySuffix[suffix]
+		s.groups[slots[i]-1] = *bySuffix[suffix]
 	}
 	if len(long) > 0 {
 		s.long = map[string]int32{}
@@ -83,7 +83,7 @@ func newGlobSet(keys *hashKeys, patterns []Pattern, list []uint32, slot int) (*g
 func (s *globSet) first(r *reading, name string, tail uint16) found {
 	fit, hash := s.suffixes.probe(r, true)
 	for g, fit := s.suffixes.take(r, fit, hash); g.tail > tail; g, fit = s.suffixes.take(r, fit, r.longest(s.suffixes.keys, fit)) {
-		if i := s.best(s.groups[g.slot], name, int(g.tail)); i >= 0 {
+		if i := s.best(s.groups[g.slot-1], name, int(g.tail)); i >= 0 {
 			return found{s.patterns[i].text, int32(s.slot) + i, g.tail, Glob}
 		}
 	}

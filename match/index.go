@@ -18,7 +18,7 @@ import (
 // "team-N-*.foo.com" or "svcN.*.foo.com" at most a few, of a thousand such as "a*N*b.foo.com" all.
 type Index[V any] struct {
 	set    *patternSet // nil: empty
-	values []V         // by slot
+	values []V         // by slot; the first stands for none
 }
 
 // An Entry is a pattern of an index with its value. The zero Entry stands for none.
@@ -46,7 +46,7 @@ func (b *Builder[V]) Build() (*Index[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index[V]{set: set, values: make([]V, len(b.values))}
+	x := &Index[V]{set: set, values: make([]V, 1+len(b.values))}
 	for i, slot := range slots {
 		x.values[slot] = b.values[i]
 	}
@@ -62,10 +62,7 @@ func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
 		return p, v, false
 	}
 	p, slot := x.set.first(name)
-	if p.kind == 0 {
-		return p, v, false
-	}
-	return p, x.values[slot], true
+	return p, x.values[slot], slot > 0
 }
 
 // Matching yields all patterns that match h with their values, most specific first.
@@ -99,8 +96,8 @@ func (x *Index[V]) All() iter.Seq2[Pattern, V] {
 
 // Len returns the number of patterns.
 func (x *Index[V]) Len() int {
-	if x == nil {
+	if x == nil || x.set == nil {
 		return 0
 	}
-	return len(x.values)
+	return len(x.values) - 1
 }

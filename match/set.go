@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A patternSet is an index without values: it finds patterns and their slots, numbers from 0 on.
+// A patternSet is an index without values: it finds patterns and their slots, numbers from 1 on.
 type patternSet struct {
 	small *smallSet // all of the patterns, if they are few; otherwise:
 	keys  *hashKeys
@@ -73,13 +73,13 @@ func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice strin
 			}
 		}
 	}
-	number(long, len(names))
-	number(globs, len(names)+len(long))
+	number(long, 1+len(names))
+	number(globs, 1+len(names)+len(long))
 	if len(long) > 0 {
-		s.long = newLongSet(patterns, long, len(names))
+		s.long = newLongSet(patterns, long, 1+len(names))
 	}
 	if len(globs) > 0 {
-		s.globs, err = newGlobSet(s.keys, patterns, globs, len(names)+len(long))
+		s.globs, err = newGlobSet(s.keys, patterns, globs, 1+len(names)+len(long))
 	}
 	return s, twice, err
 }
@@ -97,7 +97,7 @@ func literals(p Pattern) int {
 	return len(p.text) - strings.Count(p.text, "*") - strings.Count(p.text, "?")
 }
 
-// first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern.
+// first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern and 0.
 func (s *patternSet) first(name string) (p Pattern, slot int) {
 	switch {
 	case name == "":
@@ -161,7 +161,7 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 			}
 			f, names = s.names.take(&r, names, r.longest(s.keys, names))
 		} else {
-			if !s.globs.each(s.globs.groups[g.slot], name, int(g.tail), yield) {
+			if !s.globs.each(s.globs.groups[g.slot-1], name, int(g.tail), yield) {
 				return
 			}
 			g, groups = s.globs.suffixes.take(&r, groups, r.longest(s.keys, groups))
@@ -176,7 +176,7 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 func (s *patternSet) all(f func(p Pattern, slot int)) {
 	if s.small != nil {
 		for slot, p := range s.small.patterns {
-			f(p, slot)
+			f(p, 1+slot)
 		}
 		return
 	}

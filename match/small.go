@@ -5,7 +5,7 @@ import "slices"
 // maxSmall is the number of patterns up to which it is faster to go through all than to hash.
 const maxSmall = 16
 
-// A smallSet holds a few patterns, the most specific first; their slots are their places. For each it has the last sixteen bytes of what it ends in,
+// A smallSet holds a few patterns, the most specific first; their slots are their places, from 1 on. For each it has the last sixteen bytes of what it ends in,
 // so that most are passed over by comparing two words.
 type smallSet struct {
 	patterns []Pattern
@@ -27,7 +27,7 @@ func newSmallSet(patterns []Pattern, slots []uint32) (s *smallSet, twice string)
 		if slot > 0 && p == s.patterns[slot-1] && (twice == "" || p.text < twice) {
 			twice = p.text
 		}
-		slots[i] = uint32(slot)
+		slots[i] = uint32(1 + slot)
 		s.patterns = append(s.patterns, p)
 		s.ends[slot] = endOf(p)
 	}
@@ -58,7 +58,7 @@ func (s *smallSet) first(name string) (p Pattern, slot int) {
 	for i := range s.patterns {
 		w := &s.ends[i&(maxSmall-1)]
 		if (a&w.maskA^w.a)|(b&w.maskB^w.b) == 0 && s.patterns[i].matches(name) {
-			return s.patterns[i], i
+			return s.patterns[i], 1 + i
 		}
 	}
 	return Pattern{}, 0
@@ -66,7 +66,7 @@ func (s *smallSet) first(name string) (p Pattern, slot int) {
 
 func (s *smallSet) each(name string, yield func(p Pattern, slot int) bool) {
 	for i, p := range s.patterns {
-		if p.matches(name) && !yield(p, i) {
+		if p.matches(name) && !yield(p, 1+i) {
 			return
 		}
 	}

@@ -30,7 +30,7 @@ type table struct {
 // A bucket lists up to twelve texts, each in a lane of sixteen bits. Where more lead to a bucket, the next one takes the rest.
 type bucket struct {
 	lanes [bucketSize / 4]uint64
-	slot  uint32 // number of its first text in the table; and moreBit
+	slot  uint32 // number of texts in the buckets before; and moreBit
 	first uint32 // where its first text begins in the arena
 }
 
@@ -109,8 +109,8 @@ func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice s
 			}
 			b.lanes[place/4] |= lane(hashes[i], uint(len(texts[i])), exact) << (place % 4 * 16)
 			arena.WriteString(texts[i])
-			slots[i] = uint32(next)
 			next++
+			slots[i] = uint32(next)
 		}
 		if next < end {
 			b.slot |= moreBit
@@ -165,8 +165,8 @@ func (t *table) all(f func(p Pattern, slot int)) {
 			if size == 0 {
 				break
 			}
-			slot := int(b.slot&^moreBit) + place
-			f(Pattern{kindOf(t.arena[at:at+size]), t.arena[at : at+size]}, slot)
+			slot := int(b.slot&^moreBit) + 1 + place
+			f(Pattern{kindOf(t.arena[at : at+size]), t.arena[at : at+size]}, slot)
 			at += size
 		}
 	}
