@@ -15,6 +15,6 @@ func newEngine(rules, expired []*EffectiveRule, trust *identity.TrustDomains) (*
 	if e.places, outer, err = s.survey(); err != nil {
 		return nil, err
 	}
-	e.table = newTable(rules, e.groups.scopes(rules), s, outer)
+	e.table = newTable(rules, e.groups.scopes(rules, e.places.globs.Len() > 0), s, outer)
 	return e, nil
 }

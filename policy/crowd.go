@@ -34,8 +34,8 @@ func crowded(clauses []clause) bool {
 	return n > manyClauses
 }
 
+// newCrowd puts clauses in order, and keeps them.
 func newCrowd(clauses []clause) *crowd {
-	clauses = slices.Clone(clauses)
 	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.scope, b.scope) })
 	c := &crowd{}
 	var points []point

@@ -42,13 +42,13 @@ func (gs *groups) gather(rules []*EffectiveRule) []int32 {
 	return groupOf
 }
 
-// scopes returns the scope of each rule, and tells the groups their boundaries.
-func (gs *groups) scopes(rules []*EffectiveRule) []int32 {
+// scopes returns the scope of each rule, and tells the groups their boundaries and, where rules name some at all, their globs.
+func (gs *groups) scopes(rules []*EffectiveRule, globs bool) []int32 {
 	scopes := gs.gather(rules)
 	next := int32(len(gs.all))
 	for n, r := range rules {
 		g := &gs.all[scopes[n]]
-		g.globs = g.globs || r.namesGlobs()
+		g.globs = g.globs || globs && r.namesGlobs()
 		if r.Effect == Within {
 			g.boundaries = append(g.boundaries, boundary{int32(n), next})
 			scopes[n] = next

@@ -3,7 +3,6 @@ package policy
 import (
 	"iter"
 	"math"
-	"slices"
 )
 
 // A table holds what all rules say about each place. The zero table says nothing.
@@ -15,9 +14,9 @@ type table struct {
 
 // A spot is what rules say about one place. Nearly all have one clause, which is with them, so that a decision looks at one line of memory.
 type spot struct {
-	clause   clause // the zero clause takes nothing
+	clause   clause // where it is the only one; otherwise the zero clause, which takes nothing
 	outer    int32  // the next place around; none: there is none
-	first, n int32  // n further clauses, from first on in more; when n is inCrowd, all are in the crowd that first is the index of
+	first, n int32  // n clauses, from first on in more; when n is inCrowd, those of the crowd that first is the index of
 }
 
 const inCrowd = -1
@@ -70,15 +69,15 @@ func (t *table) judge(v verdict, a *Access, of *View, place int32) verdict {
 			v.add(c.rule, c.deny)
 		}
 		if s.n != 0 {
-			v = t.judgeFurther(v, a, of, s)
+			v = t.judgeSeveral(v, a, of, s)
 		}
 		place = s.outer
 	}
 	return v
 }
 
-// judgeFurther adds to v what is said at a spot but for its own clause.
-func (t *table) judgeFurther(v verdict, a *Access, of *View, s *spot) verdict {
+// judgeSeveral adds to v what is said at a spot that has no clause of its own.
+func (t *table) judgeSeveral(v verdict, a *Access, of *View, s *spot) verdict {
 	if s.n == inCrowd {
 		for i := range of.len() {
 			v = t.crowds[s.first].judge(v, a, of.group(i))
@@ -118,33 +117,36 @@ func (t *table) contains(a *Access, scope, place int32) bool {
 
 // newTable returns the table of rules with their scopes, whose places the surveyor has numbered.
 func newTable(rules []*EffectiveRule, scopes []int32, s *surveyor, outer []int32) table {
-	from := make([]int32, len(outer)+1) // where the clauses of each place begin; at first, how many there are
-	for place, clauses := range clausesOf(rules, scopes, s) {
-		from[place+1] += int32(len(clauses))
-	}
-	for p := range outer {
-		from[p+1] += from[p]
-	}
-	all, to := make([]clause, from[len(outer)]), slices.Clone(from)
-	for place, clauses := range clausesOf(rules, scopes, s) {
-		to[place] += int32(copy(all[to[place]:], clauses))
-	}
-
 	t := table{spots: make([]spot, len(outer))}
+	for place, clauses := range clausesOf(rules, scopes, s) {
+		t.spots[place].n += int32(len(clauses))
+	}
+	several := int32(0)
+	for p := range t.spots {
+		if here := &t.spots[p]; here.n > 1 {
+			here.first, several = several, several+here.n
+		}
+		t.spots[p].outer = outer[p]
+	}
+	t.more = make([]clause, several)
+	for place, clauses := range clausesOf(rules, scopes, s) {
+		if here := &t.spots[place]; here.n == 1 {
+			here.clause = clauses[0]
+		} else {
+			here.first += int32(copy(t.more[here.first:], clauses))
+		}
+	}
 	for p := range t.spots {
 		here := &t.spots[p]
-		here.outer = outer[p]
-		clauses := all[from[p]:from[p+1]]
-		if crowded(clauses) {
-			here.first, here.n = int32(len(t.crowds)), inCrowd
-			t.crowds = append(t.crowds, newCrowd(clauses))
+		if here.n < 2 {
+			here.n = 0
 			continue
 		}
-		if len(clauses) > 0 {
-			here.clause, clauses = clauses[0], clauses[1:]
+		here.first -= here.n
+		if clauses := t.more[here.first : here.first+here.n]; crowded(clauses) {
+			here.first, here.n = int32(len(t.crowds)), inCrowd
+			t.crowds = append(t.crowds, newCrowd(clauses))
 		}
-		here.first, here.n = int32(len(t.more)), int32(len(clauses))
-		t.more = append(t.more, clauses...)
 	}
 	return t
 }

@@ -7,8 +7,8 @@
 //	go run . -readme FILE       # and puts them between the marks in FILE
 //
 // All are given the same rules and must give the same answers; a test sees to that. Contestants take turns in short rounds; a ratio is taken
-// inside a round, and the median of the rounds is reported, so that other work on the machine blurs it little. Time is the processor's, garbage
-// collection included. What a program has at hand when it builds, such as parsed patterns or the text of Cedar's policies, is not part of
+// inside a round, and the median of the ratios is reported beside the time of the fastest round, so that other work on the machine blurs them
+// little. Time is the processor's, garbage collection included. What a program has at hand when it builds, such as parsed patterns or the text of Cedar's policies, is not part of
 // building.
 //
 // It is a module of its own, so that nobody who imports egress gets what it compares with.

@@ -36,7 +36,8 @@ type column struct {
 	bytes     []float64 // by builder, a rule
 }
 
-// A cell is the median time, and its ratio to what the bare index takes. The zero cell is none.
+// A cell is the time of the fastest round, and the median of the ratios to what the bare index takes in the same round. The zero cell is
+// none.
 type cell struct{ ns, ratio float64 }
 
 // measure takes rounds of decisions, and of builds.
@@ -114,7 +115,7 @@ func askAll(ask ask, hosts int) (yes int) {
 	return yes
 }
 
-// cells returns the medians of the times, and of their ratios to the first.
+// cells returns cells of the times of rounds, whose ratios are to the first.
 func cells(times [][]float64) []cell {
 	out := make([]cell, len(times))
 	for i, list := range times {
@@ -125,7 +126,7 @@ func cells(times [][]float64) []cell {
 		for round := range list {
 			ratios[round] = list[round] / times[0][round]
 		}
-		out[i] = cell{median(list), median(ratios)}
+		out[i] = cell{slices.Min(list), median(ratios)}
 	}
 	return out
 }
