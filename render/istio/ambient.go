@@ -56,7 +56,8 @@ const namesAnEntry = 16
 
 func (r *Renderer) ambient() bool { return r.profile.DataPlane == Ambient }
 
-// ambientFeatures returns what a waypoint can say. It sees the certificate on connections by address, too.
+// ambientFeatures returns what a waypoint can say. It sees the certificate on connections by address, too. Of calls it tells methods apart; paths are left
+// out, since it has no routes of ours that would refuse those that servers read in several ways.
 func ambientFeatures() render.Features {
 	return render.Features{
 		render.HostExact:          render.Same,
@@ -64,6 +65,7 @@ func ambientFeatures() render.Features {
 		render.TLSByName:          render.Same,
 		render.HTTPByName:         render.Same,
 		render.TCPByAddress:       render.Same,
+		render.HTTPMethods:        render.Same,
 		render.OriginateSimpleTLS: render.Same,
 		render.OriginateMutualTLS: render.Same,
 		render.SourceEveryone:     render.Same,
@@ -150,6 +152,7 @@ func (b *builder) emitWaypoint() {
 		if c.nobody() {
 			closed = append(closed, c.Grants...) // of sources without a pod
 		}
+		closed = append(closed, c.Denies...) // where no rule lets anything pass, this takes all
 	}
 	b.out.Emit(render.Object{
 		APIVersion: securityV1, Kind: "AuthorizationPolicy", Namespace: w.Namespace, Name: b.out.Name("egress-nobody"),
@@ -181,7 +184,7 @@ func (b *builder) ambientGroups() []ambientGroup {
 		trees = append(trees, newNameTree(classes))
 		for _, c := range classes {
 			if !b.sayAmbient(c) {
-				c.who.any = nil
+				c.who.any, c.calls = nil, nil
 			}
 			for _, p := range c.Patterns {
 				if names[p.String()] == nil && !c.nobody() && b.profile.unsayable(p) == "" {
@@ -244,13 +247,13 @@ func (b *builder) sayAmbient(c *nameClass) bool {
 	if c.nobody() {
 		return true
 	}
-	if _, _, why := b.principals(c.who); why != "" {
-		for _, g := range c.Grants {
-			b.out.Skip(g, render.SourceAccountGlob, why)
+	for _, who := range append([]accounts{c.who}, c.calls...) {
+		if _, _, why := b.principals(who); why != "" && len(who.any) > 0 {
+			b.skipAll(c, why)
+			return false
 		}
-		return false
 	}
-	if slices.ContainsFunc(c.who.any, needsSpelling) {
+	if slices.ContainsFunc(c.everybody(), needsSpelling) {
 		b.spell(c.Grants, needsSpelling, render.SourceAccountGlob)
 	}
 	return true
@@ -280,8 +283,8 @@ func (b *builder) emitAmbientEntry(group ambientGroup) {
 		entry.Resolution = networking.ServiceEntry_DYNAMIC_DNS
 	}
 	entry.Hosts = patternTexts(group.patterns())
-	var rules []*security.Rule
-	var covers []*render.Grant
+	var rules, denials []*security.Rule
+	var covers, denies []*render.Grant
 	origins := &networking.DestinationRule{Host: first.pattern.String(), ExportTo: []string{"."}, TrafficPolicy: &networking.TrafficPolicy{}}
 	taken := map[uint16]bool{}
 	for _, p := range first.ports {
@@ -302,20 +305,25 @@ func (b *builder) emitAmbientEntry(group ambientGroup) {
 			})
 		}
 		entry.Ports = append(entry.Ports, port)
-		rules = append(rules, b.ambientRule(group.patterns(), p))
+		allow, deny := b.ambientRules(group.patterns(), p)
+		rules, denials = append(rules, allow...), append(denials, deny...)
+		denies = append(denies, c.Denies...)
 	}
 	slices.SortFunc(entry.Ports, func(a, b *networking.ServicePort) int { return cmp.Compare(a.Number, b.Number) })
 	covers = unique(covers)
 	b.emitEntry(name, entry, covers)
-	b.emitAmbientPolicy(name, rules, covers, name)
+	b.emitAmbientPolicy(name, security.AuthorizationPolicy_ALLOW, rules, covers, name)
+	if len(denials) > 0 {
+		b.emitAmbientPolicy(b.out.Name("egress-deny", name), security.AuthorizationPolicy_DENY, denials, unique(denies), name)
+	}
 	if len(origins.TrafficPolicy.PortLevelSettings) > 0 {
 		b.out.Emit(render.Object{APIVersion: networkingV1, Kind: "DestinationRule", Namespace: b.profile.Waypoint.Namespace, Name: name, Spec: origins}, render.Same, covers...)
 	}
 }
 
 // emitAmbientPolicy writes who may reach what entries stand for.
-func (b *builder) emitAmbientPolicy(name string, rules []*security.Rule, covers []*render.Grant, entries ...string) {
-	policy := &security.AuthorizationPolicy{Action: security.AuthorizationPolicy_ALLOW, Rules: rules}
+func (b *builder) emitAmbientPolicy(name string, action security.AuthorizationPolicy_Action, rules []*security.Rule, covers []*render.Grant, entries ...string) {
+	policy := &security.AuthorizationPolicy{Action: action, Rules: rules}
 	for _, entry := range entries {
 		policy.TargetRefs = append(policy.TargetRefs, &selector.PolicyTargetReference{Group: "networking.istio.io", Kind: "ServiceEntry", Name: entry})
 	}
@@ -324,18 +332,37 @@ func (b *builder) emitAmbientPolicy(name string, rules []*security.Rule, covers 
 	}, render.Same, covers...)
 }
 
-// ambientRule returns who may reach names on a port. They are pinned: the address of a wildcard says no more than that it is one of its names, and the
-// front end that has the address of a name may have other names, too.
-func (b *builder) ambientRule(names []match.Pattern, p ambientPort) *security.Rule {
-	principals, except, _ := b.principals(p.class.who) // can be said: ambientGroups has asked
-	to := &security.Operation{Ports: []string{strconv.Itoa(int(p.class.Port))}}
-	var when *security.Condition
-	if hosts, below := patternTexts(names), patternTexts(p.carve); p.class.Protocol == policy.TLS {
-		when = &security.Condition{Key: "connection.sni", Values: hosts, NotValues: below}
-	} else {
-		to.Hosts, to.NotHosts = withPort(hosts, p.class.Port), withPort(below, p.class.Port)
+// ambientRules returns who may reach names on a port, and what is denied there. Names are pinned: the address of a wildcard says no more than that it is
+// one of its names, and the front end that has the address of a name may have other names, too.
+func (b *builder) ambientRules(names []match.Pattern, p ambientPort) (allow, deny []*security.Rule) {
+	c := p.class
+	hosts, below := patternTexts(names), patternTexts(p.carve)
+	rule := func(principals, except, methods []string) *security.Rule {
+		to := &security.Operation{Ports: []string{strconv.Itoa(int(c.Port))}, Methods: methods}
+		var when *security.Condition
+		if c.Protocol == policy.TLS {
+			when = &security.Condition{Key: "connection.sni", Values: hosts, NotValues: below}
+		} else {
+			to.Hosts, to.NotHosts = withPort(hosts, c.Port), withPort(below, c.Port)
+		}
+		return b.certs.rule(principals, except, []*security.Rule_To{{Operation: to}}, when)
 	}
-	return b.certs.rule(principals, except, []*security.Rule_To{{Operation: to}}, when)
+	say := func(who accounts, methods []string) {
+		if len(who.any) > 0 {
+			principals, except, _ := b.principals(who) // can be said: sayAmbient has asked
+			allow = append(allow, rule(principals, except, methods))
+		}
+	}
+	say(c.who, nil)
+	for i, call := range c.Calls {
+		say(c.calls[i], call.Methods)
+	}
+	for _, d := range c.Denies {
+		if principals := b.deniedTo(c, d); len(principals) > 0 {
+			deny = append(deny, rule(principals, nil, d.To.Methods))
+		}
+	}
+	return allow, deny
 }
 
 func (b *builder) assumeAmbient(wildcardTLS bool) {

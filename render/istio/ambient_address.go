@@ -145,6 +145,6 @@ func (b *builder) emitRegion(r region) {
 		}, covers)
 	}
 	for i, entries := range chunk(entries, maxTargetRefs) {
-		b.emitAmbientPolicy(b.out.Name("egress-address", strings.Join(parts, "\x00"), strconv.Itoa(i)), rules, covers, entries...)
+		b.emitAmbientPolicy(b.out.Name("egress-address", strings.Join(parts, "\x00"), strconv.Itoa(i)), security.AuthorizationPolicy_ALLOW, rules, covers, entries...)
 	}
 }

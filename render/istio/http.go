@@ -199,22 +199,27 @@ func (b *builder) operations(c *nameClass, methods []string, paths []policy.Path
 // pass, so that no spelling of a host is let pass and not denied.
 func (b *builder) denials(c *nameClass, tree nameTree) (rules []*security.Rule) {
 	for _, d := range c.Denies {
-		who, wider := []accountSelector{{}}, !d.Source.AccountsOK
-		if d.Source.AccountsOK {
-			who = d.Source.Accounts
-			_, unsaid := b.certs.principals(who)
-			wider = unsaid != nil
-		}
-		if wider {
-			for _, g := range c.Grants {
-				b.out.Skip(g, render.SourceAccounts, fmt.Sprintf("deny %s takes from more sources than it says: AuthorizationPolicy cannot say %s", d.Rule, d.Source.Selector))
-			}
-		}
-		if principals := b.certs.gate(who); len(principals) > 0 {
+		if principals := b.deniedTo(c, d); len(principals) > 0 {
 			rules = append(rules, b.ruleOf(principals, nil, b.operations(c, d.To.Methods, d.To.Paths, tree), c.Port)...)
 		}
 	}
 	return rules
+}
+
+// deniedTo returns the principals that a deny takes from, and skips the grants of a class where it has to take from more.
+func (b *builder) deniedTo(c *nameClass, d *render.Grant) []string {
+	who, wider := []accountSelector{{}}, !d.Source.AccountsOK
+	if d.Source.AccountsOK {
+		who = d.Source.Accounts
+		_, unsaid := b.certs.principals(who)
+		wider = unsaid != nil
+	}
+	if wider {
+		for _, g := range c.Grants {
+			b.out.Skip(g, render.SourceAccounts, fmt.Sprintf("deny %s takes from more sources than it says: AuthorizationPolicy cannot say %s", d.Rule, d.Source.Selector))
+		}
+	}
+	return b.certs.gate(who)
 }
 
 // withPort returns the hosts as Host headers say them, which may have the port.

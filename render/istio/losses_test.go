@@ -52,7 +52,7 @@ func TestLosses(t *testing.T) {
 		{"glob", namespace, policy.MustHosts("api-*.foo.com").TLS(), render.HostGlob, render.HostGlob, render.HostGlob, render.HostGlob},
 		{"HTTP", namespace, name.HTTP(80, 8080), "", "", "", ""},
 		{"HTTP where servers speak first", namespace, name.HTTP(3306), render.HTTPByName, render.HTTPByName, render.HTTPByName, render.HTTPByName},
-		{"methods", namespace, calls, "", "", render.HTTPMethods, render.HTTPMethods},
+		{"methods", namespace, calls, "", "", "", render.HTTPMethods},
 		{"paths", namespace, paths, "", "", render.HTTPPaths, render.HTTPPaths},
 		{"TLS originated", namespace, name.HTTP(80).Originating(443), "", "", "", ""},
 		{"mutual TLS originated", namespace, mutual, "", "", "", render.OriginateMutualTLS},

@@ -198,3 +198,58 @@ spec:
 		}
 	}
 }
+
+// TestAmbientMethods tells requests of HTTP apart by method at the waypoint.
+func TestAmbientMethods(t *testing.T) {
+	j := judgedBy(t, `
+apiVersion: egresskit.io/v1alpha1
+kind: EgressPolicy
+metadata: {name: p}
+spec:
+  cluster:
+    allow:
+    - {name: tls, hosts: [api.example.com]}
+    - {name: read, hosts: [api.example.com, "*.foo.com"], protocol: HTTP, methods: [GET]}
+    deny:
+    - {name: no-delete, hosts: ["*.foo.com"], protocol: HTTP, methods: [DELETE]}
+  sources:
+  - name: a
+    from: [{namespaces: [shop], serviceAccounts: [a]}]
+    allow:
+    - {name: write, hosts: [api.example.com], protocol: HTTP, methods: [POST, PUT]}
+    - {name: all, hosts: ["*.foo.com"], protocol: HTTP}
+  - name: b
+    from: [{namespaces: [shop], serviceAccounts: [b]}]
+    deny:
+    - {name: no-get, hosts: [x.foo.com], protocol: HTTP, methods: [GET]}
+`, func(p *renderistio.Profile) { p.DataPlane = renderistio.Ambient }, render.Strict())
+	allowed := 0
+	for i, w := range j.world.Workloads {
+		for _, name := range []string{"api.example.com", "x.foo.com", "y.foo.com"} {
+			to := j.mesh.Resolve(i, name, outsideAt(0).Addr())
+			for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+				want := j.allows(i, policy.Access{Protocol: policy.HTTP, Port: 80, Host: match.MustParseHost(name), Method: method, Path: "/"})
+				out, err := j.mesh.Tunnel(i, 0, netip.AddrPortFrom(to, 80), walk.HTTP{Authority: name, Method: method, Path: "/"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if out.Reached() != want {
+					t.Errorf("%v asks %s %s: %v, want %v\n\t%s", w, method, name, out, want, strings.Join(out.Trace, "\n\t"))
+				}
+				if want {
+					allowed++
+				}
+			}
+			out, err := j.mesh.Honest(i, netip.AddrPortFrom(to, 443), sni(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := name == "api.example.com"; out.Reached() != want {
+				t.Errorf("%v asks %s by TLS: %v, want %v", w, name, out, want)
+			}
+		}
+	}
+	if allowed < 10 {
+		t.Errorf("%d allowed: too little was asked", allowed)
+	}
+}
