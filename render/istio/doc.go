@@ -15,7 +15,8 @@
 // at the gateway, so that a forged one does not choose the address. The listener and what leads to it is an EnvoyFilter: Istio's own API
 // cannot route by a server name inside mutual TLS. Everything else is closed without it.
 //
-// Its size is linear in the names and in the classes, and a new name changes one chain.
+// Its size is linear in the names and in the classes, and a new name changes one chain. Addresses that are not public, or that a rule denies to
+// everybody, are dropped from what name servers answer.
 //
 // Where the profile permits no EnvoyFilter, or the proxies are older than 1.29.2, sidecars ask the gateway for a server name of each name's own,
 // below a domain of its class, and an access rule for each such domain takes the place of the chains. Wildcards are losses then, and since

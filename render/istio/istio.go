@@ -35,7 +35,7 @@ func (r *Renderer) Profile() Profile { return r.profile.clone() }
 func (r *Renderer) Target() string { return "istio" }
 
 // Features returns what the target can say. Names are looked up at the gateway, where no rule asks for the address, and connections by
-// address leave without a look at names: so neither takes from the other.
+// address leave without a look at names: so neither takes from the other; but see [Renderer.Wards].
 func (r *Renderer) Features() render.Features {
 	if r.ambient() {
 		return ambientFeatures()
