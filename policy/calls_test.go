@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -81,6 +82,29 @@ func TestCalls(t *testing.T) {
 		r.Protocol, r.Port = policy.TLS, 443
 		if d := e.Decide(r); d.Reason != policy.NoRule {
 			t.Errorf("%s: TLS is %v", c.to, d)
+		}
+	}
+}
+
+// Many rules about the calls of one host are looked up, and each still decides about its own.
+func TestManyCalls(t *testing.T) {
+	p := &policy.Policy{Name: "p"}
+	for i := range 20 {
+		d := policy.MustHosts("api.foo.com").HTTP()
+		d.Paths = []policy.Path{policy.MustParsePath(fmt.Sprintf("/v%d/*", i)), policy.MustParsePath(fmt.Sprintf("/health%d", i))}
+		if i%2 == 1 {
+			d.Methods = []string{"GET"}
+		}
+		p.Cluster.Allow = append(p.Cluster.Allow, policy.Rule{Name: fmt.Sprint("r", i), To: d})
+	}
+	e := compile(t, []*policy.Policy{p})
+	for path, want := range map[string]policy.RuleID{
+		"/v8/": "p/r8", "/v8/x/y": "p/r8", "/v12/x": "p/r12", "/health8": "p/r8", "/v8": "", "/v77/x": "", "/x/v8/": "", "/health": "", "/v9/x": "", "": "",
+	} {
+		r := request("shop", "a", "api.foo.com")
+		r.Protocol, r.Port, r.Method, r.Path = policy.HTTP, 80, "PUT", path
+		if got := e.Decide(r); got.Rule != want {
+			t.Errorf("%q: %v, want %q", path, got, want)
 		}
 	}
 }
