@@ -100,7 +100,7 @@ func TestIndexAgreement(t *testing.T) {
 	n := names{rand.New(rand.NewPCG(1, 2))}
 	compared, found, sets := 0, 0, 0
 	for ; compared < agreement(); sets++ {
-		size := []int{1, 8, 16, 17, 30, 60, 120}[n.IntN(7)]
+		size := []int{1, 8, 16, 17, 24, 60}[n.IntN(6)]
 		domains := make([]string, 1+n.IntN(4))
 		for i := range domains {
 			domains[i] = n.name()

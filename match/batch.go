@@ -58,9 +58,11 @@ func (s *patternSet) firsts(hosts []Host, patterns *[batchSize]Pattern, slots *[
 	}
 	for _, i := range list[:n] {
 		h := hosts[i]
-		if h.IsZero() || len(h.name) > maxText && s.hasLong() {
+		switch {
+		case h.IsZero():
+		case len(h.name) > maxText && s.hasLong():
 			patterns[i], slots[i] = s.first(h.name)
-		} else {
+		default:
 			patterns[i], slots[i] = s.rest(&readings[i], h.name, fits[i], hashes[i])
 		}
 	}

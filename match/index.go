@@ -58,7 +58,7 @@ func (x *Index[V]) Lookup(h Host) (Pattern, V, bool) { return x.lookup(h.name) }
 
 // lookup is Lookup for a normalised name, or "" for what is no host. It does not keep name.
 func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
-	if x == nil || x.set == nil {
+	if x == nil || x.set == nil || name == "" {
 		return p, v, false
 	}
 	p, slot := x.set.first(name)

@@ -1,6 +1,6 @@
 package match
 
-import "strings"
+import "math/bits"
 
 // A longSet holds exact names and subdomains whose texts are longer than maxText: too long for a table, and too rare for more than maps.
 type longSet struct {
@@ -8,6 +8,12 @@ type longSet struct {
 	slot         int              // of the first pattern; the others follow
 	exact, below map[string]int32 // indexes in patterns: of exact names, and of subdomains by their domains
 }
+
+// A lengthSet is a set of lengths of names.
+type lengthSet [4]uint64
+
+func (s *lengthSet) add(n int)      { s[n>>6] |= 1 << (n & 63) }
+func (s *lengthSet) has(n int) bool { return s[n>>6&3]>>(n&63)&1 != 0 }
 
 // maxDomain is the greatest length of a domain whose subdomains are in a table.
 const maxDomain = maxText - len("*.")
@@ -27,31 +33,38 @@ func newLongSet(patterns []Pattern, list []uint32, slot int) *longSet {
 	return s
 }
 
-// hasLong reports whether there are patterns that end in more than maxDomain bytes, other than exact names that are not longer than maxText.
+// hasLong reports whether there are patterns that a longSet or a globSet keeps in maps.
 func (s *patternSet) hasLong() bool {
 	return s.long != nil || s.globs != nil && s.globs.long != nil
 }
 
-// eachLong yields, of the patterns that match name, those that end in more than maxDomain bytes. It returns false when yield did.
-// No name has room for more than some hundred labels before these bytes.
+// eachLong yields, of the patterns that match name, those in maps, which are the most specific. It returns false when yield did. It looks
+// only for names of the lengths that there are.
 func (s *patternSet) eachLong(name string, yield func(p Pattern, slot int) bool) bool {
-	var none longSet
-	long := s.long
-	if long == nil {
-		long = &none
-	}
-	if i, ok := long.exact[name]; ok && !yield(long.patterns[i], long.slot+int(i)) {
-		return false
-	}
-	for _, domain, _ := strings.Cut(name, "."); len(domain) > maxDomain; _, domain, _ = strings.Cut(domain, ".") {
-		if i, ok := long.below[domain]; ok && !yield(long.patterns[i], long.slot+int(i)) {
+	if s.exactLengths.has(len(name)) {
+		if i, ok := s.long.exact[name]; ok && !yield(s.long.patterns[i], s.long.slot+int(i)) {
 			return false
 		}
-		if s.globs == nil {
-			continue
-		}
-		if g, ok := s.globs.long[domain]; ok && !s.globs.each(s.globs.groups[g], name, len(domain)+1, yield) {
-			return false
+	}
+	for word := len(s.lengths) - 1; word >= 0; word-- {
+		for left := s.lengths[word]; left != 0; {
+			bit := bits.Len64(left) - 1
+			left &^= 1 << bit
+			at := len(name) - (64*word + bit)
+			if at <= 0 || name[at-1] != '.' {
+				continue
+			}
+			domain := name[at:]
+			if s.long != nil {
+				if i, ok := s.long.below[domain]; ok && !yield(s.long.patterns[i], s.long.slot+int(i)) {
+					return false
+				}
+			}
+			if s.globs != nil {
+				if g, ok := s.globs.long[domain]; ok && !s.globs.each(s.globs.groups[g], name, len(domain)+1, yield) {
+					return false
+				}
+			}
 		}
 	}
 	return true

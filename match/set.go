@@ -16,6 +16,8 @@ type patternSet struct {
 	names *table   // exact names and subdomains
 	long  *longSet // those of them that are too long for a table; nil: none
 	globs *globSet // nil: none
+
+	exactLengths, lengths lengthSet // of the exact names, and of the domains, that long and globs keep in maps
 }
 
 var errTooLarge = errors.New("match: the patterns of an index are more than 2^31, or 4 GiB of text")
@@ -44,8 +46,9 @@ func newPatternSet(patterns []Pattern) (s *patternSet, slots []uint32, err error
 
 func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice string, err error) {
 	s = &patternSet{keys: newHashKeys()}
-	var texts []string
-	var names, long, globs []uint32 // indexes in patterns
+	texts := make([]string, 0, len(patterns))
+	names := make([]uint32, 0, len(patterns)) // indexes in patterns, as long and globs
+	var long, globs []uint32
 	for i, p := range patterns {
 		switch {
 		case p.kind == Glob:
@@ -75,6 +78,18 @@ func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice strin
 	}
 	number(long, 1+len(names))
 	number(globs, 1+len(names)+len(long))
+	for _, i := range long {
+		if p := patterns[i]; p.kind == Exact {
+			s.exactLengths.add(len(p.text))
+		} else {
+			s.lengths.add(len(p.Suffix()))
+		}
+	}
+	for _, i := range globs {
+		if n := len(patterns[i].Suffix()); n > maxDomain {
+			s.lengths.add(n)
+		}
+	}
 	if len(long) > 0 {
 		s.long = newLongSet(patterns, long, 1+len(names))
 	}
@@ -99,17 +114,16 @@ func literals(p Pattern) int {
 
 // first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern and 0.
 func (s *patternSet) first(name string) (p Pattern, slot int) {
-	switch {
-	case name == "":
-		return Pattern{}, 0
-	case s.small != nil:
+	if s.small != nil {
 		return s.small.first(name)
-	case len(name) > maxText && s.hasLong():
-		s.each(name, func(q Pattern, at int) bool {
+	}
+	if len(name) > maxText && s.hasLong() {
+		if !s.eachLong(name, func(q Pattern, at int) bool {
 			p, slot = q, at
 			return false
-		})
-		return p, slot
+		}) {
+			return p, slot
+		}
 	}
 	var pad [chunkLen]byte
 	var r reading
