@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/egresskit/egress/identity"
@@ -15,7 +16,10 @@ type everyones struct{}
 
 func (everyones) Target() string { return "everyones" }
 func (everyones) Features() render.Features {
-	return render.Features{render.HostExact: render.Same, render.TLSByName: render.Same, render.SourceEveryone: render.Same, render.Baseline: render.Same}
+	return render.Features{
+		render.HostExact: render.Same, render.TLSByName: render.Same, render.HTTPByName: render.Same, render.HTTPPaths: render.Same,
+		render.SourceEveryone: render.Same, render.Baseline: render.Same,
+	}
 }
 func (everyones) Render(p *render.Plan, out *render.Emitter) error {
 	for g := range p.Grants() {
@@ -100,5 +104,50 @@ func TestAcceptingABoundaryKeepsADeny(t *testing.T) {
 	var wide *render.WideningError
 	if !errors.As(err, &wide) || len(wide.Losses) != 1 || wide.Losses[0].Grant.Rule != "p/network" {
 		t.Errorf("error %v, want one about the deny", err)
+	}
+}
+
+// TestAcceptingDeniesKeepsWhatTheyHoldTogether: a deny whose sources two others hold between them is not accepted along with those.
+func TestAcceptingDeniesKeepsWhatTheyHoldTogether(t *testing.T) {
+	account := func(names ...string) identity.Selector {
+		return identity.MustSelector(identity.Term{ServiceAccounts: names})
+	}
+	http := policy.MustHosts("a.com").HTTP(80)
+	admin := http
+	admin.Paths = []policy.Path{policy.MustParsePath("/admin/*")}
+	deny := func(name string, to policy.Destination, accounts ...string) policy.Source {
+		return policy.Source{Name: name, From: account(accounts...), Section: policy.Section{Deny: []policy.Rule{{Name: name, To: to}}}}
+	}
+	for _, third := range []policy.Destination{http, admin} {
+		engine, err := policy.Compile([]*policy.Policy{{
+			Name:    "p",
+			Cluster: policy.Section{Allow: []policy.Rule{{Name: "all", To: http}}},
+			Sources: []policy.Source{deny("x", http, "x"), deny("y", http, "y"), deny("xy", third, "x", "y")},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var accepted []render.Option
+		for _, c := range []struct {
+			accept policy.RuleID
+			want   []policy.RuleID
+		}{{"", []policy.RuleID{"p/x", "p/xy", "p/y"}}, {"p/x", []policy.RuleID{"p/xy", "p/y"}}, {"p/y", []policy.RuleID{"p/xy"}}, {"p/xy", nil}} {
+			if c.accept != "" {
+				accepted = append(accepted, render.AcceptWider(c.accept, "for a test"))
+			}
+			_, err := render.Render(render.NewPlan(engine, ""), render.Stack{everyones{}}, accepted...)
+			var wide *render.WideningError
+			var got []policy.RuleID
+			if errors.As(err, &wide) {
+				for _, l := range wide.Losses {
+					got = append(got, l.Grant.Rule)
+				}
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("xy denies %s, after %q: %v, want %v", third, c.accept, got, c.want)
+			}
+		}
 	}
 }

@@ -348,9 +348,19 @@ func (l *ledger) demandSources(r *resolver, res *residue, allows, takers []row) 
 
 // covering returns takers whose sources cover a source, one for each of them.
 func (r *resolver) covering(id int, takers []row) []*Grant {
+	return r.oneOfEach(takers, func(u int) bool { return r.doesCover(u, id) })
+}
+
+// overlapping returns takers whose sources overlap a source, one for each of them.
+func (r *resolver) overlapping(id int, takers []row) []*Grant {
+	return r.oneOfEach(takers, func(u int) bool { return r.doOverlap(u, id) })
+}
+
+// oneOfEach returns one taker of each source that is wanted.
+func (r *resolver) oneOfEach(takers []row, wanted func(id int) bool) []*Grant {
 	var out []*Grant
 	for _, u := range r.idsOf(takers) {
-		if !r.doesCover(u, id) {
+		if !wanted(u) {
 			continue
 		}
 		at := slices.IndexFunc(takers, func(t row) bool { return r.id(t.grant.Source) == u })
@@ -365,8 +375,9 @@ func (l *ledger) demandDeny(r *resolver, d row, needs []Feature, allows, takers 
 	said := slices.DeleteFunc(r.idsOf(takers), func(t int) bool { return r.cannot[t] })
 	instead := r.covering(id, takers)
 	out := r.gone(id, said) // its sources are out already, if what takes them can be said
+	var together []*Grant
 	if out && len(instead) == 0 {
-		return false
+		together = r.overlapping(id, takers)
 	}
 	applied = true
 	for _, f := range needs {
@@ -380,7 +391,7 @@ func (l *ledger) demandDeny(r *resolver, d row, needs []Feature, allows, takers 
 		some = true
 		all := r.doesCover(id, r.id(a.grant.Source))
 		applied = applied && (all || !r.cannot[id])
-		l.demand(demand{taker: d.grant, needs: needs, source: !all, instead: instead, allow: a.grant,
+		l.demand(demand{taker: d.grant, needs: needs, source: !all, instead: instead, together: together, allow: a.grant,
 			why: fmt.Sprintf("%s, which rule %s allows, holds requests that it denies: %s", place, a.grant.Rule, d.to)})
 	}
 	return applied && some && !out
@@ -413,13 +424,16 @@ const maxLayers = 64
 
 // A demand is something that takes away from allows and that some layer must say which says these allows exactly.
 type demand struct {
-	taker   *Grant
-	needs   []Feature
-	source  bool     // that the taker's source can be said
-	instead []*Grant // takers of more sources: none of this is needed where one of theirs can be said
-	exact   layers   // that say the allows exactly
-	allow   *Grant   // one of the allows, for messages: the least
-	why     string
+	taker  *Grant
+	needs  []Feature
+	source bool   // that the taker's source can be said
+	exact  layers // that say the allows exactly
+	allow  *Grant // one of the allows, for messages: the least
+	why    string
+
+	// None of this is needed where the sources of one of these can be said, each of which has all of the taker's, or those of all of these,
+	// which have them between them.
+	instead, together []*Grant
 }
 
 // A ledger notes what becomes of grants while classes are made. It does not depend on the order of notes.
@@ -447,8 +461,11 @@ func (l *ledger) demand(d demand) {
 	}
 	d.exact = l.exact(d.allow)
 	key := fmt.Sprintf("%s\x00%s\x00%t\x00%d", d.taker.ID, d.needs, d.source, d.exact)
-	for _, g := range d.instead {
-		key += "\x00" + string(g.ID)
+	for _, list := range [][]*Grant{d.instead, d.together} {
+		key += "\x00"
+		for _, g := range list {
+			key += "\x00" + string(g.ID)
+		}
 	}
 	if old, ok := l.demands[key]; !ok || d.allow.ID < old.allow.ID || d.allow.ID == old.allow.ID && d.why < old.why {
 		l.demands[key] = d

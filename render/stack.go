@@ -394,11 +394,17 @@ func (r *rendering) chooseTakers() {
 				first = lost
 			}
 		}
-		said = said || slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) }) || slices.ContainsFunc(d.instead, func(g *Grant) bool { return r.sourceSaid(g, d.exact) })
-		if !said {
+		said = said || slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) })
+		if !said && !r.saidByOthers(d) {
 			r.widen(Loss{Grant: d.taker, Target: r.targets(d.exact), Feature: first.feature, Why: d.why + first.why})
 		}
 	}
+}
+
+// saidByOthers reports whether takers of the same sources, or of more, are said in the place of a demand's.
+func (r *rendering) saidByOthers(d demand) bool {
+	unsaid := func(g *Grant) bool { return !r.sourceSaid(g, d.exact) }
+	return slices.ContainsFunc(d.instead, func(g *Grant) bool { return !unsaid(g) }) || len(d.together) > 0 && !slices.ContainsFunc(d.together, unsaid)
 }
 
 // unmet returns what keeps the layer from meeting a demand; the zero value when nothing does.
