@@ -21,8 +21,18 @@ func ambientWorld() *world.World {
 	return w
 }
 
-// ambientMesh returns the mesh of testdata/ambient/shape.yaml with replacements. What they turn into the kind Ignored is left out.
+// ambientMesh returns the mesh of ambientObjects.
 func ambientMesh(t *testing.T, replace ...string) *pilot.Mesh {
+	t.Helper()
+	m, err := pilot.NewMesh(ambientWorld(), ambientObjects(t, replace...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// ambientObjects returns testdata/ambient/shape.yaml with replacements. What they turn into the kind Ignored is left out.
+func ambientObjects(t *testing.T, replace ...string) []*objects.Object {
 	t.Helper()
 	y, err := os.ReadFile("testdata/ambient/shape.yaml")
 	if err != nil {
@@ -39,12 +49,7 @@ func ambientMesh(t *testing.T, replace ...string) *pilot.Mesh {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objs = slices.DeleteFunc(objs, func(o *objects.Object) bool { return o.GetKind() == "Ignored" })
-	m, err := pilot.NewMesh(ambientWorld(), objs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return slices.DeleteFunc(objs, func(o *objects.Object) bool { return o.GetKind() == "Ignored" })
 }
 
 // A named ask is a connection to a name: looked up, dialled and spoken to by it. at asks at the name's address while the bytes say
@@ -157,6 +162,9 @@ func TestAmbientTraps(t *testing.T) {
 		{"02 a waypoint that refuses the namespace", []string{"name: a-foo, namespace: egress, labels", "name: a-foo, namespace: default, labels: {istio.io/use-waypoint-namespace: egress, istio.io/use-waypoint: egress-wp}, x-labels"}, []namedAsk{
 			to(other, "a.foo.com", "direct"),
 		}},
+		{"02 an entry that wants no waypoint", []string{"name: a-foo, namespace: egress, labels: {istio.io/use-waypoint: egress-wp}", "name: a-foo, namespace: egress, labels: {istio.io/use-waypoint: none}"}, []namedAsk{
+			to(other, "a.foo.com", "direct"),
+		}},
 		{"03 a name looked up elsewhere", nil, []namedAsk{
 			{sleep, "cached.example", 443, sni("a.foo.com"), noRule}, // dialled by its real address
 		}},
@@ -169,6 +177,10 @@ func TestAmbientTraps(t *testing.T) {
 		{"05 a reserved name that the wildcard's rule forgets", []string{", notValues: [b.foo.com]", ""}, []namedAsk{
 			to(sleep, "b.foo.com", noRule),
 			{sleep, "x.foo.com", 443, sni("b.foo.com"), "b.foo.com:443 by waypoint"},
+		}},
+		{"06 a port or a final dot in the Host of a wildcard, and any Host at an exact entry", nil, []namedAsk{
+			{sleep, "x.foo.com", 80, get("x.foo.com:80"), "denied"}, {sleep, "x.foo.com", 80, get("x.foo.com:22"), "denied"}, {sleep, "x.foo.com", 80, get("x.foo.com."), "denied"},
+			{sleep, "a.foo.com", 80, get("evil.com"), "a.foo.com:80 by waypoint"},
 		}},
 		{"07 a rule by host on TLS", []string{`when: [{key: connection.sni, values: ["*.foo.com"], notValues: [b.foo.com]}]`, ``, `to: [{operation: {ports: ["443"]}}]`, `to: [{operation: {ports: ["443"], hosts: ["*.foo.com"]}}]`}, []namedAsk{
 			to(sleep, "x.foo.com", noRule),
@@ -205,6 +217,16 @@ kind: Gateway
 			m := ambientMesh(t, tt.replace...)
 			for _, a := range tt.asks {
 				a.in(t, m)
+			}
+			// The eleventh: of all this no check says a word, but for one.
+			found, err := check.Run(ambientWorld(), ambientObjects(t, tt.replace...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range check.Unexplained(found) {
+				if f.Error || f.Check != "IST0166" || tt.name != "08 a policy that selects pods" {
+					t.Errorf("%v", f)
+				}
 			}
 		})
 	}

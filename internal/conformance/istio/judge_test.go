@@ -206,6 +206,12 @@ func (b bounds) judge(source identity.Workload, o walk.Outcome) error {
 	if r := (policy.Request{Source: source, Access: landed}); !b.mayPass(r) {
 		return fmt.Errorf("reaches %v, which no rule allows", landed)
 	}
+	// Who dials an address itself may call it by any name. Only a rule for the address lets that pass.
+	named := landed
+	landed.Host = match.Host{}
+	if r := (policy.Request{Source: source, Access: landed}); o.Host == "" && !b.mayPass(r) {
+		return fmt.Errorf("reaches %v, which may be any address that is called so", named)
+	}
 	return nil
 }
 
