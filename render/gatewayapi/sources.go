@@ -33,6 +33,8 @@ func (b *builder) peers(s render.SourceSet) (from []*security.Rule_From, why str
 		for _, a := range e.Accounts {
 			principal, namespace, why := b.pattern(a)
 			switch {
+			case a == (identity.AccountSelector{}):
+				return nil, "every source is denied"
 			case why != "":
 				return nil, why
 			case principal != "" && namespace != "":
@@ -63,6 +65,9 @@ func (b *builder) peers(s render.SourceSet) (from []*security.Rule_From, why str
 			principal, namespace, why := b.pattern(a)
 			if why != "" {
 				return nil, why
+			}
+			if a == (identity.AccountSelector{}) {
+				principal = "*" // said by a glob of all namespaces
 			}
 			add(principal, namespace)
 		}
