@@ -115,7 +115,8 @@ func literals(p Pattern) int {
 // first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern and 0.
 func (s *patternSet) first(name string) (p Pattern, slot int) {
 	if s.small != nil {
-		return s.small.first(name)
+		slot = s.small.find(name)
+		return s.small.patterns[slot], slot
 	}
 	if len(name) > maxText && s.hasLong() {
 		if !s.eachLong(name, func(q Pattern, at int) bool {
@@ -189,8 +190,8 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 // all calls f for all patterns with their slots, in no order.
 func (s *patternSet) all(f func(p Pattern, slot int)) {
 	if s.small != nil {
-		for slot, p := range s.small.patterns {
-			f(p, 1+slot)
+		for slot := 1; slot <= s.small.n; slot++ {
+			f(s.small.patterns[slot], slot)
 		}
 		return
 	}

@@ -5,14 +5,19 @@ import "slices"
 // maxSmall is the number of patterns up to which it is faster to go through all than to hash.
 const maxSmall = 16
 
-// A smallSet holds a few patterns, the most specific first; their slots are their places, from 1 on. For each it has the last sixteen bytes of what it ends in,
-// so that most are passed over by comparing two words.
+// A smallSet holds a few patterns in the slots from 1 on, the most specific first. For each it has the last sixteen bytes of what it ends in, so
+// that most are told by comparing two words.
 type smallSet struct {
-	patterns []Pattern
-	ends     [maxSmall]lastWords
+	n        int
+	ends     [1 + maxSmall]ending
+	patterns [1 + maxSmall]Pattern // the zero Pattern in slot 0
 }
 
-type lastWords struct{ a, b, maskA, maskB uint64 }
+// An ending is what names that a pattern matches end in: two words under masks. If it is whole, there is nothing else to them.
+type ending struct {
+	a, b, maskA, maskB uint64
+	whole              bool
+}
 
 // newSmallSet returns the set of patterns and fills in the slot of each.
 func newSmallSet(patterns []Pattern, slots []uint32) (s *smallSet, twice string) {
@@ -22,51 +27,65 @@ func newSmallSet(patterns []Pattern, slots []uint32) (s *smallSet, twice string)
 	}
 	slices.SortFunc(order, func(i, j int) int { return compareSpecific(patterns[i], patterns[j]) })
 	s = new(smallSet)
-	for slot, i := range order {
+	for _, i := range order {
 		p := patterns[i]
-		if slot > 0 && p == s.patterns[slot-1] && (twice == "" || p.text < twice) {
+		if p == s.patterns[s.n] && (twice == "" || p.text < twice) {
 			twice = p.text
 		}
-		slots[i] = uint32(1 + slot)
-		s.patterns = append(s.patterns, p)
-		s.ends[slot] = endOf(p)
+		s.n++
+		s.patterns[s.n], s.ends[s.n] = p, endOf(p)
+		slots[i] = uint32(s.n)
 	}
 	return s, twice
 }
 
-func endOf(p Pattern) lastWords {
-	end, known := p.text, chunkLen // of an exact name, that nothing is in front
+func endOf(p Pattern) ending {
+	text, known := p.text, chunkLen // of an exact name, that nothing is in front
 	if p.kind != Exact {
-		end = "." + p.Suffix()
-		known = min(len(end), chunkLen)
+		text = "." + p.Suffix() // no name begins with a dot: something is in front
+		known = min(len(text), chunkLen)
 		if p.Suffix() == "" {
 			known = 0
 		}
 	}
-	var pad [chunkLen]byte
-	end = padded(end, &pad)
-	end = end[len(end)-chunkLen:]
+	a, b := lastChunk(text)
 	m := &lastBytes[known]
-	return lastWords{load(end) & m[0], load(end[8:]) & m[1], m[0], m[1]}
+	return ending{a & m[0], b & m[1], m[0], m[1], p.kind == Exact && len(text) < chunkLen || p.kind == Subdomains && len(text) <= chunkLen}
 }
 
-func (s *smallSet) first(name string) (p Pattern, slot int) {
+// lastChunk returns the last sixteen bytes of text, with zeros in front of a shorter one.
+func lastChunk(text string) (a, b uint64) {
 	var pad [chunkLen]byte
-	end := padded(name, &pad)
-	end = end[len(end)-chunkLen:]
-	a, b := load(end), load(end[8:])
-	for i := range s.patterns {
-		w := &s.ends[i&(maxSmall-1)]
-		if (a&w.maskA^w.a)|(b&w.maskB^w.b) == 0 && s.patterns[i].matches(name) {
-			return s.patterns[i], 1 + i
+	text = padded(text, &pad)
+	text = text[len(text)-chunkLen:]
+	return load(text), load(text[8:])
+}
+
+// find returns the slot of the most specific pattern that matches name, which is not empty, or 0.
+func (s *smallSet) find(name string) (slot int) {
+	var a, b uint64 // as lastChunk returns them
+	if n := len(name); n < 8 {
+		a, b = lastChunk(name)
+	} else {
+		lack := chunkLen - n
+		lack &^= lack >> 63 // 0 if negative, without a branch that nobody can predict
+		a, b = load(name[n-chunkLen+lack:])<<(8*uint(lack)), load(name[n-8:])
+	}
+	for slot := 1; slot <= s.n && slot <= maxSmall; slot++ {
+		e := &s.ends[slot]
+		if (a&e.maskA^e.a)|(b&e.maskB^e.b) != 0 {
+			continue
+		}
+		if p := &s.patterns[slot]; e.whole || p.kind == Exact && name == p.text || p.kind != Exact && p.matches(name) {
+			return slot
 		}
 	}
-	return Pattern{}, 0
+	return 0
 }
 
 func (s *smallSet) each(name string, yield func(p Pattern, slot int) bool) {
-	for i, p := range s.patterns {
-		if p.matches(name) && !yield(p, 1+i) {
+	for slot := 1; slot <= s.n; slot++ {
+		if p := s.patterns[slot]; p.matches(name) && !yield(p, slot) {
 			return
 		}
 	}
