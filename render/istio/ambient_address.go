@@ -129,7 +129,9 @@ func (b *builder) emitRegion(r region) {
 	}
 	covers = unique(covers)
 	for _, g := range covers {
-		b.out.Assure(g, atWaypoint)
+		// Unlike names, addresses are what a packet filter opens, too: past ztunnel a pod gets there without its certificate.
+		b.out.Assure(g, render.Assurance{EnforcedAt: "waypoint", Holds: render.Advisory,
+			Why: "the waypoint asks for the source's certificate; a pod outside of ztunnel dials the address itself, where a packet filter lets it"})
 	}
 	slices.SortFunc(ports, func(a, b *networking.ServicePort) int { return int(a.Number) - int(b.Number) })
 	if len(rules) == 0 {
