@@ -48,15 +48,25 @@ func figures(x float64) string {
 	return fmt.Sprintf("%.0f", math.Round(x/unit)*unit)
 }
 
-const (
-	chunk  = 1 << 14   // names a round
-	budget = 5_000_000 // ns a round, for those who do not get through a chunk in that
-)
+// A turn is how long a runner runs before the next one does. It is long enough for a runner to find its own data in the processor's caches
+// for most of it, and not that of the one before.
+type turn struct {
+	names  int
+	budget int64 // ns, for those who do not get through as many names in that
+}
+
+// turnOf returns the turns with a number of patterns.
+func turnOf(patterns int) turn {
+	if patterns > 10_000 {
+		return turn{1 << 18, 200_000_000}
+	}
+	return turn{1 << 15, 10_000_000}
+}
 
 // race lets the runners take turns, beginning each round with another one, on the next names each time. A runner without a function has
 // no cell.
-func race(runners []runner, rounds int) []cell {
-	out := make([]int32, chunk)
+func race(runners []runner, rounds int, turn turn) []cell {
+	out := make([]int32, turn.names)
 	sizes := make([]int, len(runners))
 	for i, r := range runners {
 		if r.run == nil {
@@ -67,7 +77,7 @@ func race(runners []runner, rounds int) []cell {
 		start := cpu()
 		r.run(r.s.slice(0, n), out[:n])
 		each := max(1, (cpu()-start)/int64(n))
-		sizes[i] = min(chunk, len(r.s.names), max(n, int(budget/each)))
+		sizes[i] = min(turn.names, len(r.s.names), max(n, int(turn.budget/each)))
 	}
 	times := make([][]float64, len(runners))
 	for round := range rounds {
@@ -77,7 +87,7 @@ func race(runners []runner, rounds int) []cell {
 			if r.run == nil {
 				continue
 			}
-			s := r.s.slice(round*chunk%(len(r.s.names)-n+1), n)
+			s := r.s.slice(round*turn.names%(len(r.s.names)-n+1), n)
 			start := cpu()
 			r.run(s, out[:n])
 			times[i] = append(times[i], float64(cpu()-start)/float64(n))

@@ -12,7 +12,7 @@ import (
 type plan struct {
 	sizes  []int // of patterns
 	names  int   // in a stream, at least
-	rounds int
+	rounds int   // up to 10,000 patterns; half of them for more, whose turns are longer
 	builds int   // rounds of building
 	costs  []int // the sizes at which building and memory are measured
 }
@@ -73,6 +73,14 @@ func measure(p plan, progress io.Writer) (results, error) {
 	return r, nil
 }
 
+// roundsOf returns the rounds with a number of patterns.
+func (p plan) roundsOf(patterns int) int {
+	if patterns > 10_000 {
+		return (p.rounds + 1) / 2
+	}
+	return p.rounds
+}
+
 func (r *results) measureSize(n int) error {
 	c := newCorpus(n, 1)
 	p := parse(c.texts)
@@ -100,9 +108,9 @@ func (r *results) measureSize(n int) error {
 				runners[i].run = m.has
 			}
 		}
-		r.kinds[k] = append(r.kinds[k], race(runners, r.rounds))
+		r.kinds[k] = append(r.kinds[k], race(runners, r.roundsOf(n), turnOf(n)))
 	}
-	near, deep := c.misses(names/4, 4, 4), c.misses(names/4, 12, 16)
+	near, deep := c.misses(names/2, 4, 4), c.misses(names/2, 12, 16)
 	var runners []runner
 	for i, m := range matchers {
 		run := m.find
@@ -117,7 +125,7 @@ func (r *results) measureSize(n int) error {
 		runners = append(runners, runner{run: run, s: near, against: len(runners)}, runner{run: run, s: deep, against: len(runners)})
 	}
 	var growth []cell
-	for i, cell := range race(runners, r.rounds) {
+	for i, cell := range race(runners, r.roundsOf(n), turnOf(n)) {
 		if i%2 == 1 {
 			growth = append(growth, cell)
 		}
