@@ -60,7 +60,7 @@ func (s *patternSet) firsts(hosts []Host, patterns *[batchSize]Pattern, slots *[
 		h := hosts[i]
 		switch {
 		case h.IsZero():
-		case len(h.name) > maxText && s.hasLong():
+		case len(h.name) > maxText && s.hasLong() && s.tails.mayHave(s.keys, h.name):
 			patterns[i], slots[i] = s.first(h.name)
 		default:
 			patterns[i], slots[i] = s.rest(&readings[i], h.name, fits[i], hashes[i])

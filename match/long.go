@@ -15,6 +15,33 @@ type lengthSet [4]uint64
 func (s *lengthSet) add(n int)      { s[n>>6] |= 1 << (n & 63) }
 func (s *lengthSet) has(n int) bool { return s[n>>6&3]>>(n&63)&1 != 0 }
 
+// A tailFilter tells of most names that nothing in the maps fits them, by eight of the bytes that everything there has.
+type tailFilter []uint64 // a power of two; nil for none
+
+// newTailFilter returns the filter of names and domains of more than maxDomain bytes.
+func newTailFilter(keys *hashKeys, texts []string) tailFilter {
+	if len(texts) == 0 {
+		return nil
+	}
+	f := make(tailFilter, 1<<bits.Len(uint(len(texts))/4))
+	for _, s := range texts {
+		word, bit := f.place(keys, s)
+		f[word] |= 1 << bit
+	}
+	return f
+}
+
+// mayHave reports whether there may be something that name, of more than maxDomain bytes, ends in.
+func (f tailFilter) mayHave(keys *hashKeys, name string) bool {
+	word, bit := f.place(keys, name)
+	return f[word]>>bit&1 != 0
+}
+
+func (f tailFilter) place(keys *hashKeys, name string) (word, bit uint64) {
+	hash := mul(load(name[len(name)-maxDomain-1:])^keys.front, keys.lengths)
+	return hash >> 6 & uint64(len(f)-1), hash & 63
+}
+
 // maxDomain is the greatest length of a domain whose subdomains are in a table.
 const maxDomain = maxText - len("*.")
 
@@ -41,6 +68,9 @@ func (s *patternSet) hasLong() bool {
 // eachLong yields, of the patterns that match name, those in maps, which are the most specific. It returns false when yield did. It looks
 // only for names of the lengths that there are.
 func (s *patternSet) eachLong(name string, yield func(p Pattern, slot int) bool) bool {
+	if !s.tails.mayHave(s.keys, name) {
+		return true
+	}
 	if s.exactLengths.has(len(name)) {
 		if i, ok := s.long.exact[name]; ok && !yield(s.long.patterns[i], s.long.slot+int(i)) {
 			return false

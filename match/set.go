@@ -17,7 +17,8 @@ type patternSet struct {
 	long  *longSet // those of them that are too long for a table; nil: none
 	globs *globSet // nil: none
 
-	exactLengths, lengths lengthSet // of the exact names, and of the domains, that long and globs keep in maps
+	exactLengths, lengths lengthSet  // of the exact names, and of the domains, that long and globs keep in maps
+	tails                 tailFilter // of both
 }
 
 var errTooLarge = errors.New("match: the patterns of an index are more than 2^31, or 4 GiB of text")
@@ -78,18 +79,23 @@ func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice strin
 	}
 	number(long, 1+len(names))
 	number(globs, 1+len(names)+len(long))
+	var mapped []string // what maps will have
 	for _, i := range long {
 		if p := patterns[i]; p.kind == Exact {
 			s.exactLengths.add(len(p.text))
+			mapped = append(mapped, p.text)
 		} else {
 			s.lengths.add(len(p.Suffix()))
+			mapped = append(mapped, p.Suffix())
 		}
 	}
 	for _, i := range globs {
-		if n := len(patterns[i].Suffix()); n > maxDomain {
-			s.lengths.add(n)
+		if suffix := patterns[i].Suffix(); len(suffix) > maxDomain {
+			s.lengths.add(len(suffix))
+			mapped = append(mapped, suffix)
 		}
 	}
+	s.tails = newTailFilter(s.keys, mapped)
 	if len(long) > 0 {
 		s.long = newLongSet(patterns, long, 1+len(names))
 	}
