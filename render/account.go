@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/policy"
 )
 
 // account returns an error when a layer does not account for a grant that it has to.
@@ -225,6 +226,7 @@ func (l *layer) result(original map[GrantID]*Grant) LayerResult {
 // assurances returns the best assurance that the layers give each allow and the baseline together.
 func (r *rendering) assurances() []GrantAssurance {
 	filter := r.packetFilter()
+	leaves := r.leaves()
 	var out []GrantAssurance
 	for _, g := range r.plan.grants {
 		if g.Kind != AllowGrant && g.Kind != BaselineGrant {
@@ -238,6 +240,9 @@ func (r *rendering) assurances() []GrantAssurance {
 			a, ok := l.out.assured[g.ID]
 			if !ok {
 				a = Assurance{EnforcedAt: l.target, Holds: Advisory, Why: "the target does not say what holds it"}
+			}
+			if t := leaves(i, g); t != nil && a.Holds > Advisory {
+				a.Holds, a.Why = Advisory, fmt.Sprintf("who goes round the other layers escapes rule %s, which this one cannot say; otherwise %s", t.Rule, a.Why)
 			}
 			if by < 0 || compareAssurance(a, best) > 0 {
 				best, by = a, i
@@ -254,6 +259,36 @@ func (r *rendering) assurances() []GrantAssurance {
 		out = append(out, GrantAssurance{g, best})
 	}
 	return out
+}
+
+// leaves returns a function that tells what a layer leaves to others of what takes from an allow; nil for nothing. It may name what takes from
+// other allows of the same sources: assurance is rather too low.
+func (r *rendering) leaves() func(layer int, allow *Grant) *Grant {
+	type pair struct{ taker, allow string }
+	overlaps := map[pair]bool{}
+	return func(layer int, allow *Grant) *Grant {
+		for _, l := range r.left {
+			if !l.by.has(layer) {
+				continue
+			}
+			key := pair{l.taker.Source.Selector.String(), allow.Source.Selector.String()}
+			does, known := overlaps[key]
+			if !known {
+				does = l.taker.Source.Selector.Overlaps(allow.Source.Selector)
+				overlaps[key] = does
+			}
+			if does && !(l.taker.Kind == DenyGrant && apart(&l.taker.To, &allow.To)) {
+				return l.taker
+			}
+		}
+		return nil
+	}
+}
+
+// apart reports whether two destinations have different addresses or ports.
+func apart(a, b *policy.Destination) bool {
+	return !a.Addresses.IsEmpty() && !b.Addresses.IsEmpty() && !a.Addresses.Overlaps(b.Addresses) ||
+		!a.Ports.IsEmpty() && !b.Ports.IsEmpty() && !a.Ports.Overlaps(b.Ports)
 }
 
 // says reports whether the layer emitted a grant and says it exactly.

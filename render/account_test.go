@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/policy"
 )
 
 // object is an object of no consequence.
@@ -376,3 +379,35 @@ type refining struct {
 }
 
 func (r *refining) Refine(p *Plan, g *Grant) (Fidelity, Feature, string) { return r.refine(g) }
+
+// TestAssuranceOfWhatIsLeft: an allow holds at a layer only if the layer says what takes from it, too, rather than leave that to another.
+func TestAssuranceOfWhatIsLeft(t *testing.T) {
+	account := func(names ...string) identity.Selector { return identity.MustSelector(identity.Term{ServiceAccounts: names}) }
+	to := policy.MustAddresses("203.0.113.0/24").TCP(443)
+	for _, tc := range []struct {
+		deny policy.Destination
+		want Hold
+	}{{to, Advisory}, {policy.MustAddresses("198.51.100.0/24").TCP(443), Holds}, {policy.MustAddresses("203.0.113.0/24").TCP(80), Holds}} {
+		e, err := policy.Compile([]*policy.Policy{{
+			Name:    "p",
+			Cluster: policy.Section{Allow: policy.Rules(to)},
+			Sources: []policy.Source{{Name: "x", From: account("x"), Section: policy.Section{Deny: policy.Rules(tc.deny)}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		coarse := everyFeature()
+		delete(coarse, SourceAccounts)
+		delete(coarse, SourcePods)
+		coarse[PacketFilter] = Same
+		result, err := Render(NewPlan(e, ""), Stack{assuring("coarse", coarse, Holds), assuring("fine", everyFeature(), Advisory)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range result.Assurances {
+			if a.Grant.Kind == AllowGrant && a.Holds != tc.want {
+				t.Errorf("with %s denied: %s", tc.deny, a.Assurance)
+			}
+		}
+	}
+}

@@ -67,7 +67,8 @@ type rendering struct {
 	demands  []demand        // on the kept plan
 	lost     map[string]Loss // narrower, and wider where the caller accepts it
 	wider    []Loss          // wider and not accepted
-	base     layers          // that say the baseline exactly
+	left     []leftOver
+	base     layers // that say the baseline exactly
 }
 
 // A layer is one renderer of the stack.
@@ -376,32 +377,49 @@ func (r *rendering) widerFeature(g *Grant, ranged bool) Feature {
 	return ""
 }
 
-// chooseTakers checks that what takes away and is not applied in the classes is said by the layers that have to.
+// chooseTakers checks that what takes away and is not applied in the classes is said by the layers that have to, and notes those that leave it
+// to another.
 func (r *rendering) chooseTakers() {
 	for _, d := range r.demands {
 		var first missing
-		said := false
+		var says, leaves layers
 		for i := range r.layers {
 			if !d.exact.has(i) {
 				continue
 			}
 			lost := r.layers[i].unmet(d)
-			if lost == (missing{}) {
-				said = true
-				break
+			if lost == (missing{}) || r.layers[i].meetsByOthers(d) {
+				says |= 1 << i
+				continue
 			}
+			leaves |= 1 << i
 			if first == (missing{}) {
 				first = lost
 			}
 		}
-		said = said || slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) })
-		if !said && !r.saidByOthers(d) {
+		switch {
+		case slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) }):
+		case says == 0 && !r.saidByOthers(d):
 			r.widen(Loss{Grant: d.taker, Target: r.targets(d.exact), Feature: first.feature, Why: d.why + first.why})
+		case leaves != 0:
+			r.left = append(r.left, leftOver{d.taker, leaves})
 		}
 	}
 }
 
-// saidByOthers reports whether takers of the same sources, or of more, are said in the place of a demand's.
+// meetsByOthers reports whether the layer can say the sources of other takers of a demand, which do in its place.
+func (l *layer) meetsByOthers(d demand) bool {
+	unsaid := func(g *Grant) bool { return l.unmet(demand{taker: g, source: true}) != (missing{}) }
+	return slices.ContainsFunc(d.instead, func(g *Grant) bool { return !unsaid(g) }) || len(d.together) > 0 && !slices.ContainsFunc(d.together, unsaid)
+}
+
+// A leftOver is what takes away, and the layers that say allows which it takes from and leave it to other layers.
+type leftOver struct {
+	taker *Grant
+	by    layers
+}
+
+// saidByOthers reports whether takers of the same sources, or of more, are said in the place of a demand's, each by a layer of its own.
 func (r *rendering) saidByOthers(d demand) bool {
 	unsaid := func(g *Grant) bool { return !r.sourceSaid(g, d.exact) }
 	return slices.ContainsFunc(d.instead, func(g *Grant) bool { return !unsaid(g) }) || len(d.together) > 0 && !slices.ContainsFunc(d.together, unsaid)
