@@ -382,7 +382,9 @@ func (r *refining) Refine(p *Plan, g *Grant) (Fidelity, Feature, string) { retur
 
 // TestAssuranceOfWhatIsLeft: an allow holds at a layer only if the layer says what takes from it, too, rather than leave that to another.
 func TestAssuranceOfWhatIsLeft(t *testing.T) {
-	account := func(names ...string) identity.Selector { return identity.MustSelector(identity.Term{ServiceAccounts: names}) }
+	account := func(names ...string) identity.Selector {
+		return identity.MustSelector(identity.Term{ServiceAccounts: names})
+	}
 	to := policy.MustAddresses("203.0.113.0/24").TCP(443)
 	for _, tc := range []struct {
 		deny policy.Destination
