@@ -214,6 +214,12 @@ func (w *worker) nameOn(g *render.Grant, host match.Pattern, ports match.Ports, 
 		w.namesBelow(g, host, ports, port, nil)
 		return
 	}
+	for _, part := range judges(g.To.Protocol)[1:] {
+		except, all := kept(w.oracle(part).at(port).of(host), g)
+		if !all && slices.ContainsFunc(own, func(o render.Source) bool { return !covered(o, except) }) {
+			w.lose(g, render.TCPByName, fmt.Sprintf("of %s to %s only %s is left to some, and packets do not tell it from the rest", g.To.Protocol, host, part))
+		}
+	}
 	exact, why := w.left(g.Source, own)
 	if why != "" {
 		w.lose(g, render.SourcePods, why)
@@ -296,6 +302,11 @@ func shape(p match.Pattern) render.Feature {
 		return render.HostSubdomains
 	}
 	return render.HostGlob
+}
+
+// covered reports whether one of the others has all of a source.
+func covered(s render.Source, others []render.Source) bool {
+	return slices.ContainsFunc(others, func(o render.Source) bool { return o.Selector.Covers(s.Selector) })
 }
 
 // kept returns which sources of a grant a class keeps out; nil is a class of nobody.
