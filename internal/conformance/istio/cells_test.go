@@ -8,8 +8,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
@@ -194,6 +196,26 @@ func readTally(file string) (*tally, error) {
 	}
 	t := newTally()
 	return t, gob.NewDecoder(bytes.NewReader(data)).Decode(t)
+}
+
+// TestEveryCellIsDrawn holds the generator to what a long run asks of it, without any target.
+func TestEveryCellIsDrawn(t *testing.T) {
+	sum := newTally()
+	for seed := range longRun {
+		engine, err := policy.Compile(generate(seed), policy.At(gen.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum.draw(render.NewPlan(engine, cluster), nil)
+	}
+	for _, c := range allCells() {
+		if sum.Cells[c].Drawn == 0 {
+			t.Errorf("never drawn: %v", c)
+		}
+	}
+	if t.Failed() {
+		t.Logf("\n%v", sum)
+	}
 }
 
 // holes returns the cells that were never drawn, or that are said and have never decided anything.

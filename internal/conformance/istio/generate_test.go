@@ -105,8 +105,8 @@ func sayableSection(r *rand.Rand) policy.Section {
 	for range r.IntN(3) {
 		s.Deny = append(s.Deny, policy.Rule{To: partOf(r, choose(r, s.Allow).To)})
 	}
-	if r.IntN(8) == 0 {
-		for range 1 + r.IntN(2) {
+	if r.IntN(6) == 0 {
+		for range 2 + r.IntN(4) { // with few, hardly anything would pass
 			s.Within = append(s.Within, policy.Rule{To: sayableDestination(r, policy.Within)})
 		}
 		if r.IntN(2) == 0 { // one that lets some of it pass
@@ -116,7 +116,7 @@ func sayableSection(r *rand.Rand) policy.Section {
 	return s
 }
 
-// partOf returns a destination that holds some of what d allows, to be denied.
+// partOf returns a destination that holds some of what d allows, to be denied, or to be within a boundary.
 func partOf(r *rand.Rand, d policy.Destination) policy.Destination {
 	part := policy.Destination{Protocol: d.Protocol, Ports: d.Ports}
 	if len(d.Hosts) > 0 {
@@ -129,10 +129,23 @@ func partOf(r *rand.Rand, d policy.Destination) policy.Destination {
 		p := choose(r, d.Addresses.Prefixes())
 		part.Addresses = match.NewPrefixes([]netip.Prefix{netip.PrefixFrom(p.Addr(), min(p.Bits()+r.IntN(3), p.Addr().BitLen()))}, nil)
 	}
-	if r.IntN(2) == 0 {
+	if r.IntN(3) == 0 {
 		part.Ports = match.Ports{}
 	}
+	if d.Protocol == policy.HTTP && r.IntN(2) == 0 { // which a target has to deny by itself; drawn at large, it seldom meets what is allowed
+		if r.IntN(2) == 0 {
+			part.Methods = someMethods(r)
+		} else {
+			part.Paths = somePaths(r)
+		}
+	}
 	return part
+}
+
+func someMethods(r *rand.Rand) []string { return []string{choose(r, []string{"GET", "POST"})} }
+
+func somePaths(r *rand.Rand) []policy.Path {
+	return []policy.Path{policy.MustParsePath(choose(r, []string{"/a", "/a/*", "/"}))}
 }
 
 func sayableDestination(r *rand.Rand, effect policy.Effect) policy.Destination {
@@ -164,10 +177,10 @@ func sayableDestination(r *rand.Rand, effect policy.Effect) policy.Destination {
 			}
 		}
 		if r.IntN(5) == 0 {
-			d.Methods = []string{choose(r, []string{"GET", "POST"})}
+			d.Methods = someMethods(r)
 		}
 		if r.IntN(5) == 0 {
-			d.Paths = []policy.Path{policy.MustParsePath(choose(r, []string{"/a", "/a/*", "/"}))}
+			d.Paths = somePaths(r)
 		}
 	default:
 		d.Protocol = policy.TCP
