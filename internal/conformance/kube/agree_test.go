@@ -282,18 +282,18 @@ func networkPolicies(t testing.TB, name string, result *render.Result) []*networ
 }
 
 // judges returns the engines that can judge the policies: cyclonus reads NotIn on a label that a pod lacks wrongly, so that it is not asked about
-// policies that have it.
-func (s situation) judges(t testing.TB, policies []*networkingv1.NetworkPolicy) []Judge {
+// policies that have it, but on labels that are known to be everywhere.
+func (s situation) judges(t testing.TB, policies []*networkingv1.NetworkPolicy, known ...string) []Judge {
 	t.Helper()
 	all := judges(t, s.world, policies)
-	if slices.ContainsFunc(policies, func(np *networkingv1.NetworkPolicy) bool { return hasNotIn(&np.Spec) }) {
+	if slices.ContainsFunc(policies, func(np *networkingv1.NetworkPolicy) bool { return hasNotIn(&np.Spec, known) }) {
 		return slices.DeleteFunc(all, func(j Judge) bool { return j.Name() == "cyclonus" })
 	}
 	return all
 }
 
-// hasNotIn reports whether a selector of the policy has the operator NotIn.
-func hasNotIn(spec *networkingv1.NetworkPolicySpec) bool {
+// hasNotIn reports whether a selector of the policy has the operator NotIn on a label that is not known to be everywhere.
+func hasNotIn(spec *networkingv1.NetworkPolicySpec, known []string) bool {
 	selectors := []*metav1.LabelSelector{&spec.PodSelector}
 	for _, e := range spec.Egress {
 		for _, to := range e.To {
@@ -301,7 +301,9 @@ func hasNotIn(spec *networkingv1.NetworkPolicySpec) bool {
 		}
 	}
 	for _, s := range selectors {
-		if s != nil && slices.ContainsFunc(s.MatchExpressions, func(r metav1.LabelSelectorRequirement) bool { return r.Operator == metav1.LabelSelectorOpNotIn }) {
+		if s != nil && slices.ContainsFunc(s.MatchExpressions, func(r metav1.LabelSelectorRequirement) bool {
+			return r.Operator == metav1.LabelSelectorOpNotIn && !slices.Contains(known, r.Key)
+		}) {
 			return true
 		}
 	}

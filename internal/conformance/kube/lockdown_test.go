@@ -70,13 +70,19 @@ func behindMesh(t testing.TB, w *World, inMesh istio.Profile, profile networkpol
 	if len(result.Losses) > 0 {
 		t.Errorf("losses: %v", result.Losses)
 	}
+	return packetFilter(t, "quickstart", result)
+}
+
+// packetFilter returns what a stack tells the packet filter.
+func packetFilter(t testing.TB, name string, result *render.Result) []*networkingv1.NetworkPolicy {
+	t.Helper()
 	var packets render.Result
 	for _, o := range result.Objects {
 		if o.Kind == "NetworkPolicy" {
 			packets.Objects = append(packets.Objects, o)
 		}
 	}
-	return networkPolicies(t, "quickstart", &packets)
+	return networkPolicies(t, name, &packets)
 }
 
 // TestLockDownHolds renders the quickstart's policy for Istio and a packet filter, and asks the engines what pods can do that ignore their
