@@ -69,20 +69,23 @@ func ParsePattern(s string) (Pattern, error) {
 		return Pattern{}, err
 	}
 	p := patternOf(name)
-	// A last label such as "1*" needs a byte more than it shows to be no number, which may not fit.
-	shortest := p.shape().shortest()
-	if err := checkLabels(s, shortest, false); err != nil {
-		return Pattern{}, err
+	if strings.ContainsAny(name, "*?") && p.kind != Subdomains {
+		// A last label such as "1*" needs a byte more than it shows to be no number, which may not fit.
+		if err := checkLabels(s, p.shape().shortest(), false); err != nil {
+			return Pattern{}, err
+		}
 	}
 	return p, nil
 }
 
 // patternOf returns the pattern of a text that was checked.
 func patternOf(name string) Pattern {
-	if kindOf(name) == Glob {
+	kind := kindOf(name)
+	if kind == Glob {
 		name = parseShape(name).String()
+		kind = kindOf(name)
 	}
-	return Pattern{kindOf(name), name}
+	return Pattern{kind, name}
 }
 
 func kindOf(name string) Kind {
