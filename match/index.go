@@ -18,7 +18,6 @@ import (
 // "team-N-*.foo.com" or "svcN.*.foo.com" at most a few, of a thousand such as "a*N*b.foo.com" all.
 type Index[V any] struct {
 	set    *patternSet // nil: empty
-	small  *smallSet   // that of set, if it has one
 	values []V         // by slot; the first stands for none
 }
 
@@ -47,7 +46,7 @@ func (b *Builder[V]) Build() (*Index[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index[V]{set: set, small: set.small, values: make([]V, 1+len(b.values))}
+	x := &Index[V]{set: set, values: make([]V, 1+len(b.values))}
 	for i, slot := range slots {
 		x.values[slot] = b.values[i]
 	}
@@ -59,15 +58,12 @@ func (x *Index[V]) Lookup(h Host) (Pattern, V, bool) { return x.lookup(h.name) }
 
 // lookup is Lookup for a normalised name, or "" for what is no host. It does not keep name.
 func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
-	if x == nil || name == "" {
+	if x == nil || x.set == nil || name == "" {
 		return p, v, false
 	}
-	if s := x.small; s != nil {
+	if s := x.set.small; s != nil {
 		slot := s.find(name)
 		return s.patterns[slot], x.values[slot], slot > 0
-	}
-	if x.set == nil {
-		return p, v, false
 	}
 	p, slot := x.set.first(name)
 	return p, x.values[slot], slot > 0

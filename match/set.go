@@ -118,12 +118,8 @@ func literals(p Pattern) int {
 	return len(p.text) - strings.Count(p.text, "*") - strings.Count(p.text, "?")
 }
 
-// first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern and 0.
+// first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern and 0. The set is not small.
 func (s *patternSet) first(name string) (p Pattern, slot int) {
-	if s.small != nil {
-		slot = s.small.find(name)
-		return s.small.patterns[slot], slot
-	}
 	if len(name) > maxText && s.hasLong() {
 		if !s.eachLong(name, func(q Pattern, at int) bool {
 			p, slot = q, at

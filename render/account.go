@@ -264,21 +264,25 @@ func (r *rendering) assurances() []GrantAssurance {
 // leaves returns a function that tells what a layer leaves to others of what takes from an allow; nil for nothing. It may name what takes from
 // other allows of the same sources: assurance is rather too low.
 func (r *rendering) leaves() func(layer int, allow *Grant) *Grant {
-	type pair struct{ taker, allow string }
-	overlaps := map[pair]bool{}
+	type from struct {
+		layer  int
+		source string
+	}
+	memo := map[from][]*Grant{} // what is left that takes from a source
 	return func(layer int, allow *Grant) *Grant {
-		for _, l := range r.left {
-			if !l.by.has(layer) {
-				continue
+		source := allow.Source.Selector
+		takers, known := memo[from{layer, source.String()}]
+		if !known {
+			for _, l := range r.left {
+				if l.by.has(layer) && l.taker.Source.Selector.Overlaps(source) {
+					takers = append(takers, l.taker)
+				}
 			}
-			key := pair{l.taker.Source.Selector.String(), allow.Source.Selector.String()}
-			does, known := overlaps[key]
-			if !known {
-				does = l.taker.Source.Selector.Overlaps(allow.Source.Selector)
-				overlaps[key] = does
-			}
-			if does && !(l.taker.Kind == DenyGrant && apart(&l.taker.To, &allow.To)) {
-				return l.taker
+			memo[from{layer, source.String()}] = takers
+		}
+		for _, t := range takers {
+			if t.Kind != DenyGrant || !apart(&t.To, &allow.To) {
+				return t
 			}
 		}
 		return nil

@@ -388,7 +388,7 @@ func (r *rendering) chooseTakers() {
 				continue
 			}
 			lost := r.layers[i].unmet(d)
-			if lost == (missing{}) || r.layers[i].meetsByOthers(d) {
+			if lost == (missing{}) || r.saidByOthers(d, 1<<i) {
 				says |= 1 << i
 				continue
 			}
@@ -399,18 +399,12 @@ func (r *rendering) chooseTakers() {
 		}
 		switch {
 		case slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) }):
-		case says == 0 && !r.saidByOthers(d):
+		case says == 0 && !r.saidByOthers(d, d.exact):
 			r.widen(Loss{Grant: d.taker, Target: r.targets(d.exact), Feature: first.feature, Why: d.why + first.why})
 		case leaves != 0:
 			r.left = append(r.left, leftOver{d.taker, leaves})
 		}
 	}
-}
-
-// meetsByOthers reports whether the layer can say the sources of other takers of a demand, which do in its place.
-func (l *layer) meetsByOthers(d demand) bool {
-	unsaid := func(g *Grant) bool { return l.unmet(demand{taker: g, source: true}) != (missing{}) }
-	return slices.ContainsFunc(d.instead, func(g *Grant) bool { return !unsaid(g) }) || len(d.together) > 0 && !slices.ContainsFunc(d.together, unsaid)
 }
 
 // A leftOver is what takes away, and the layers that say allows which it takes from and leave it to other layers.
@@ -419,9 +413,10 @@ type leftOver struct {
 	by    layers
 }
 
-// saidByOthers reports whether takers of the same sources, or of more, are said in the place of a demand's, each by a layer of its own.
-func (r *rendering) saidByOthers(d demand) bool {
-	unsaid := func(g *Grant) bool { return !r.sourceSaid(g, d.exact) }
+// saidByOthers reports whether some of the layers say the sources of other takers of a demand, which do in its place: those of one that has all of
+// its sources, or those of each that they have between them.
+func (r *rendering) saidByOthers(d demand, of layers) bool {
+	unsaid := func(g *Grant) bool { return !r.sourceSaid(g, of) }
 	return slices.ContainsFunc(d.instead, func(g *Grant) bool { return !unsaid(g) }) || len(d.together) > 0 && !slices.ContainsFunc(d.together, unsaid)
 }
 
