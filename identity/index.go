@@ -42,11 +42,11 @@ const maxHandles = 256
 func NewIndex(selectors []Selector) *Index {
 	x := &Index{selectors: slices.Clone(selectors), filed: map[handle][]int{}}
 	for n, s := range x.selectors {
-		if s.all {
+		if s.IsEverything() {
 			x.everyone = append(x.everyone, n)
 		}
-		for i := range s.terms {
-			handles := s.terms[i].handles()
+		for i := range s.terms() {
+			handles := s.terms()[i].handles()
 			if handles == nil {
 				x.unfiled = append(x.unfiled, n)
 			}
@@ -177,8 +177,8 @@ func (x *Index) Covering(s Selector, buf []int) []int {
 // sample returns a workload that s selects, with as little known of it as possible, and false when none comes to mind.
 func (s Selector) sample() (Workload, bool) {
 	var w Workload
-	if len(s.terms) > 0 {
-		c := &s.terms[0]
+	if len(s.terms()) > 0 {
+		c := &s.terms()[0]
 		w = Workload{Cluster: c.clusters.sample(), Namespace: c.namespaces.sample(), ServiceAccount: c.accounts.sample(),
 			Labels: c.podLabels.sample(), NamespaceLabels: c.namespaceLabels.sample()}
 	}

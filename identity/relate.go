@@ -12,13 +12,13 @@ const maxSplit = 1024
 // of s, make more than a thousand of them.
 func (s Selector) Covers(o Selector) bool {
 	switch {
-	case s.all:
+	case s.IsEverything():
 		return true
-	case o.all:
+	case o.IsEverything():
 		return false
 	}
-	for i := range o.terms {
-		if !s.coversTerm(&o.terms[i]) {
+	for i := range o.terms() {
+		if !s.coversTerm(&o.terms()[i]) {
 			return false
 		}
 	}
@@ -29,7 +29,7 @@ func (s Selector) coversTerm(o *term) bool {
 	if s.hasOver(o) {
 		return true
 	}
-	if len(s.terms) < 2 || o.parts() > maxSplit {
+	if len(s.terms()) < 2 || o.parts() > maxSplit {
 		return false
 	}
 	for part := range o.split() {
@@ -42,8 +42,8 @@ func (s Selector) coversTerm(o *term) bool {
 
 // hasOver reports whether a single term of s covers o.
 func (s Selector) hasOver(o *term) bool {
-	for i := range s.terms {
-		if s.terms[i].covers(o) {
+	for i := range s.terms() {
+		if s.terms()[i].covers(o) {
 			return true
 		}
 	}
@@ -53,12 +53,12 @@ func (s Selector) hasOver(o *term) bool {
 // Overlaps reports whether some workload could be selected by both s and o. False is certain; true is certain too but for the bounds on
 // the length and form of names, and for namespaces that both select by labels, which exist or not.
 func (s Selector) Overlaps(o Selector) bool {
-	if s.all || o.all {
+	if s.IsEverything() || o.IsEverything() {
 		return !s.IsZero() && !o.IsZero()
 	}
-	for i := range s.terms {
-		for j := range o.terms {
-			if s.terms[i].overlaps(&o.terms[j]) {
+	for i := range s.terms() {
+		for j := range o.terms() {
+			if s.terms()[i].overlaps(&o.terms()[j]) {
 				return true
 			}
 		}

@@ -20,11 +20,16 @@ type Term struct {
 }
 
 // A Selector is a set of workloads: the union of its terms. The zero Selector selects nothing; everything is spelled out by [Everything].
+// A Selector is as small as a pointer.
 type Selector struct {
-	_     [0]func()
-	all   bool
-	terms []term // sorted by text, no duplicates; empty when all
-	text  string // what String returns, but for everything and nothing
+	_  [0]func()
+	by *choice // nil: selects nothing
+}
+
+// A choice is what selectors that are copies of one another share.
+type choice struct {
+	terms []term // sorted by text, no duplicates; none: selects everything
+	text  string // what String returns
 }
 
 // A term is a Term taken apart. Fields that are not given hold for every workload.
@@ -35,7 +40,9 @@ type term struct {
 }
 
 // Everything returns the selector of every workload of every cluster.
-func Everything() Selector { return Selector{all: true} }
+func Everything() Selector { return Selector{by: everything} }
+
+var everything = &choice{text: "everything"}
 
 // NewSelector returns the union of the terms. No terms give the zero Selector. The error names the first bad term by its index, and its
 // bad field: a name or glob that no workload can have, an invalid label selector, one whose conditions contradict each other, or
@@ -63,6 +70,9 @@ func MustSelector(terms ...Term) Selector {
 
 // union returns the selector of terms, which it keeps, in canonical form. A term that asks for nothing selects everything.
 func union(terms []term) Selector {
+	if len(terms) == 0 {
+		return Selector{}
+	}
 	for i := range terms {
 		terms[i].text = terms[i].describe()
 		if terms[i].text == "" {
@@ -75,7 +85,7 @@ func union(terms []term) Selector {
 	for i, t := range terms {
 		texts[i] = t.text
 	}
-	return Selector{terms: terms, text: strings.Join(texts, " or ")}
+	return Selector{by: &choice{terms, strings.Join(texts, " or ")}}
 }
 
 func compileTerm(t Term) (c term, err error) {
@@ -167,11 +177,11 @@ func (c *term) source() Term {
 
 // Matches reports whether w is selected. It does not allocate.
 func (s Selector) Matches(w Workload) bool {
-	if s.all {
+	if s.IsEverything() {
 		return true
 	}
-	for i := range s.terms {
-		if s.terms[i].matches(&w) {
+	for i := range s.terms() {
+		if s.terms()[i].matches(&w) {
 			return true
 		}
 	}
@@ -184,28 +194,36 @@ func (c *term) matches(w *Workload) bool {
 }
 
 // IsEverything reports whether s is [Everything].
-func (s Selector) IsEverything() bool { return s.all }
+func (s Selector) IsEverything() bool { return s.by == everything }
 
 // IsZero reports whether s selects nothing by construction.
-func (s Selector) IsZero() bool { return !s.all && len(s.terms) == 0 }
+func (s Selector) IsZero() bool { return s.by == nil }
+
+// terms returns the terms; none for the zero Selector and for Everything.
+func (s Selector) terms() []term {
+	if s.by == nil {
+		return nil
+	}
+	return s.by.terms
+}
 
 // Terms returns the terms in canonical order and form, which selects the same and may be written otherwise than it was given: lists are
 // sorted, labels with one value are matchLabels, and [NamespaceNameLabel] with given values is a list of namespaces. There are none for
 // the zero Selector and for Everything.
 func (s Selector) Terms() []Term {
-	out := make([]Term, len(s.terms))
-	for i := range s.terms {
-		out[i] = s.terms[i].source()
+	out := make([]Term, len(s.terms()))
+	for i := range s.terms() {
+		out[i] = s.terms()[i].source()
 	}
 	return out
 }
 
 // Union returns the selector of what s or o selects.
 func (s Selector) Union(o Selector) Selector {
-	if s.all || o.all {
+	if s.IsEverything() || o.IsEverything() {
 		return Everything()
 	}
-	return union(slices.Concat(s.terms, o.terms))
+	return union(slices.Concat(s.terms(), o.terms()))
 }
 
 // InNamespace returns the part of s that lies in one namespace: what a policy of that namespace may speak for. It is the zero Selector
@@ -215,11 +233,11 @@ func (s Selector) InNamespace(namespace string) Selector {
 		return Selector{}
 	}
 	only := nameSet{names: []string{namespace}}
-	if s.all {
+	if s.IsEverything() {
 		return union([]term{{namespaces: only}})
 	}
 	var terms []term
-	for _, t := range s.terms {
+	for _, t := range s.terms() {
 		if t.namespaces.contains(namespace) && t.namespaceLabels.on(NamespaceNameLabel).holds(namespace, true) {
 			t.namespaces, t.namespaceLabels = only, t.namespaceLabels.without(NamespaceNameLabel)
 			terms = append(terms, t)
@@ -239,11 +257,11 @@ func (s Selector) WithClusters(clusters ...string) (Selector, error) {
 	if err != nil {
 		return Selector{}, fmt.Errorf("clusters: %w", err)
 	}
-	if s.all {
+	if s.IsEverything() {
 		return union([]term{{clusters: given}}), nil
 	}
 	var terms []term
-	for _, t := range s.terms {
+	for _, t := range s.terms() {
 		both, err := t.clusters.intersect(given)
 		if err != nil {
 			return Selector{}, fmt.Errorf("clusters: %w", err)
@@ -259,11 +277,11 @@ func (s Selector) WithClusters(clusters ...string) (Selector, error) {
 // InCluster returns what s means in one cluster: terms for other clusters are dropped, and clusters are no longer asked for. In a cluster
 // whose name is not known (""), terms that ask for one are dropped.
 func (s Selector) InCluster(cluster string) Selector {
-	if s.all {
+	if s.IsEverything() {
 		return s
 	}
 	var terms []term
-	for _, t := range s.terms {
+	for _, t := range s.terms() {
 		if t.clusters.contains(cluster) {
 			t.clusters = nameSet{}
 			terms = append(terms, t)
@@ -273,7 +291,7 @@ func (s Selector) InCluster(cluster string) Selector {
 }
 
 // Equal reports whether s and o have the same canonical text.
-func (s Selector) Equal(o Selector) bool { return s.all == o.all && s.text == o.text }
+func (s Selector) Equal(o Selector) bool { return s.by == o.by || s.String() == o.String() }
 
 // Compare orders selectors by text.
 func (s Selector) Compare(o Selector) int { return strings.Compare(s.String(), o.String()) }
@@ -281,11 +299,8 @@ func (s Selector) Compare(o Selector) int { return strings.Compare(s.String(), o
 // String returns the canonical text: "everything", "nothing", or the terms joined by " or ". Terms in another order, lists in another
 // order and label selectors in another form give the same text. It does not allocate.
 func (s Selector) String() string {
-	switch {
-	case s.all:
-		return "everything"
-	case len(s.terms) == 0:
+	if s.by == nil {
 		return "nothing"
 	}
-	return s.text
+	return s.by.text
 }

@@ -61,11 +61,11 @@ func (p PodSelector) String() string {
 // inventory, when a term asks for a cluster (see [Selector.InCluster]), and when the answer would have more than 10,000 entries: a term of
 // thousands of names in thousands of namespaces is a few lines of text, and millions of accounts.
 func (inv *Inventory) Accounts(s Selector) (accounts []AccountSelector, why string, ok bool) {
-	if s.all {
+	if s.IsEverything() {
 		return []AccountSelector{{}}, "", true
 	}
-	for i := range s.terms {
-		t := &s.terms[i]
+	for i := range s.terms() {
+		t := &s.terms()[i]
 		switch {
 		case !t.clusters.any():
 			return nil, whyClusters(t), false
@@ -180,7 +180,7 @@ func compactAccounts(in []AccountSelector) []AccountSelector {
 // ok is false, with the reason, when there are no such labels or no such pod, when the inventory is needed and there is none, and when
 // a term asks for a cluster (see [Selector.InCluster]).
 func (inv *Inventory) PodSelectors(s Selector) (pods []PodSelector, why string, ok bool) {
-	if s.all {
+	if s.IsEverything() {
 		if inv == nil {
 			return nil, "every workload is said by the namespaces of the cluster, which takes an inventory", false
 		}
@@ -189,8 +189,8 @@ func (inv *Inventory) PodSelectors(s Selector) (pods []PodSelector, why string, 
 		}
 		return pods, "", true
 	}
-	for i := range s.terms {
-		t := &s.terms[i]
+	for i := range s.terms() {
+		t := &s.terms()[i]
 		var found []PodSelector
 		switch {
 		case !t.clusters.any():
