@@ -36,7 +36,10 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 		o.now = time.Now()
 	}
 	c := compiler{now: o.now}
-	for _, p := range c.sorted(policies) {
+	policies = c.sorted(policies)
+	c.store = storageFor(policies)
+	c.rules = make([]*EffectiveRule, 0, cap(c.store.rules))
+	for _, p := range policies {
 		c.policy(p)
 	}
 	c.found.Sort()
@@ -58,7 +61,10 @@ type compiler struct {
 	rules   []*EffectiveRule
 	expired []*EffectiveRule
 	found   Diagnostics
-	drafts  []draft // memory for those of the next policy
+	store   storage
+
+	drafts []draft // memory for those of the next policy
+	order  []int32 // the same
 }
 
 func (c *compiler) report(code string, at Position, message, advice string) {
@@ -150,7 +156,7 @@ func (c *compiler) policy(p *Policy) {
 	d := drafts{compiler: c, policy: p.id(), list: c.drafts[:0]}
 	if p.Namespace == "" {
 		if everyone, err := identity.Everything().WithClusters(limit.clusters...); err == nil {
-			d.section(clusterSource, everyone, &p.Cluster, within(at, "spec.cluster"))
+			d.section(&origin{clusterSource, everyone, within(at, "spec.cluster")}, &p.Cluster)
 		}
 	}
 	names := map[string]Position{}
@@ -167,7 +173,7 @@ func (c *compiler) policy(p *Policy) {
 			}
 			names[s.Name] = at
 		}
-		d.section(source, c.sources(s.From, limit, at), &s.Section, at)
+		d.section(&origin{source, c.sources(s.From, limit, at), at}, &s.Section)
 	}
 	d.finish()
 	c.drafts = d.list

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/egresskit/egress/match"
 )
@@ -32,26 +31,6 @@ func (d *Destination) containsMethod(a *Access) bool {
 
 func (d *Destination) containsPath(a *Access) bool {
 	return len(d.Paths) == 0 || slices.ContainsFunc(d.Paths, func(p Path) bool { return p.Matches(a.Path) })
-}
-
-// canonical returns a copy of d that shares nothing with it, with lists in order and, in an allow, the default ports spelled out. Hosts are
-// put into store.
-func (d Destination) canonical(effect Effect, store *storage) Destination {
-	n := len(store.hosts)
-	store.hosts = append(store.hosts, d.Hosts...)
-	d.Hosts = slices.Clip(store.hosts[n:])
-	slices.SortFunc(d.Hosts, match.Pattern.Compare)
-	d.Hosts = slices.CompactFunc(d.Hosts, match.Pattern.Equal)
-	d.Methods = sortedUnique(d.Methods, strings.Compare)
-	d.Paths = sortedUnique(d.Paths, Path.Compare)
-	if effect == Allow && d.Ports.IsEmpty() {
-		d.Ports = defaultPorts(d.Protocol)
-	}
-	if d.OriginateTLS != nil {
-		o := *d.OriginateTLS
-		d.OriginateTLS = &o
-	}
-	return d
 }
 
 // defaultPorts returns the ports of an allow that names none, and no ports for protocols that have no default.

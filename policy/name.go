@@ -91,20 +91,20 @@ func (d *drafts) deriveNames() {
 		if twins[text].differ {
 			text += "\x00" + f.notes()
 		}
-		f.name = deriveName(f.rule.readable(), text)
+		f.name = deriveName(f.readable(), text)
 	}
 }
 
 // readable returns the part of a derived name that is for people: the effect and the first host or prefix.
-func (r *EffectiveRule) readable() string {
-	to := r.To[0]
+func (f *draft) readable() string {
+	to, effect := f.to[0], f.at.list.String()
 	switch {
 	case len(to.Hosts) > 0:
-		return r.Effect.String() + "-" + to.Hosts[0].String()
+		return effect + "-" + to.Hosts[0].String()
 	case !to.Addresses.IsEmpty():
-		return r.Effect.String() + "-" + to.Addresses.Prefixes()[0].String()
+		return effect + "-" + to.Addresses.Prefixes()[0].String()
 	}
-	return r.Effect.String()
+	return effect
 }
 
 // deriveName returns a name of a readable part and ten characters of the hash of text. Names are what scripts and reviews refer to, so

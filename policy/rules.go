@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,36 +20,46 @@ type drafts struct {
 
 type draft struct {
 	name    string // as given; empty: to be derived
-	source  *sourceName
+	given   *Rule  // nil for a boundary, which is made of several
+	to      []Destination
 	at      locus
-	rule    *EffectiveRule
 	expired bool
 }
 
 // says returns the canonical text of effect, source and destinations.
 func (f *draft) says() string {
-	return f.rule.Effect.String() + " " + f.source.key() + " " + joinedBy(f.rule.To, " or ")
+	return f.at.list.String() + " " + f.at.in.source.key() + " " + joinedBy(f.to, " or ")
 }
 
 // notes returns the canonical text of what else a rule holds.
 func (f *draft) notes() string {
-	return strings.Join([]string{f.rule.Reason, f.rule.Owner, day(f.rule.Expires)}, "\x00")
+	if f.given == nil {
+		return ""
+	}
+	return strings.Join([]string{f.given.Reason, f.given.Owner, day(f.given.Expires)}, "\x00")
+}
+
+// An origin is the section of a policy that rules are from: who they speak for, and where it stands.
+type origin struct {
+	source sourceName
+	from   identity.Selector
+	at     Position
 }
 
 // A locus is where a rule stands: at its own position or, when that is unknown, at an index of a list of its section. Its text is made
 // when there is something to report.
 type locus struct {
-	own     Position
-	section *Position
-	list    Effect
-	index   int
+	own   *Position
+	in    *origin
+	list  Effect
+	index int
 }
 
 // position returns the position of the rule, or of one of its fields.
 func (l *locus) position(field string) Position {
-	at := l.own
+	at := *l.own
 	if at == (Position{}) {
-		at = within(*l.section, fmt.Sprintf("%s[%d]", l.list, l.index))
+		at = within(l.in.at, fmt.Sprintf("%s[%d]", l.list, l.index))
 	}
 	if field == "" {
 		return at
@@ -56,124 +67,185 @@ func (l *locus) position(field string) Position {
 	return within(at, field)
 }
 
-func (d *drafts) section(source sourceName, from identity.Selector, s *Section, at Position) {
-	n := len(s.Allow) + len(s.Deny)
-	if n == 0 && s.Within == nil {
-		return
-	}
-	// Rules of a section live and die together; one piece of memory each for rules, destinations and hosts is a third of the work.
-	store := storage{make([]EffectiveRule, 0, n+1), make([]Destination, 0, n), make([]match.Pattern, 0, countHosts(s))}
+func (d *drafts) section(in *origin, s *Section) {
 	for i := range s.Allow {
-		d.rule(&store, &source, from, &s.Allow[i], locus{s.Allow[i].At, &at, Allow, i})
+		d.rule(&s.Allow[i], locus{&s.Allow[i].At, in, Allow, i})
 	}
 	for i := range s.Deny {
-		d.rule(&store, &source, from, &s.Deny[i], locus{s.Deny[i].At, &at, Deny, i})
+		d.rule(&s.Deny[i], locus{&s.Deny[i].At, in, Deny, i})
 	}
 	if s.Within != nil {
-		d.boundary(&store, &source, from, s.Within, &at)
+		d.boundary(in, s.Within)
 	}
 }
 
-// storage is room for the rules of one section.
+func (d *drafts) rule(r *Rule, at locus) {
+	d.checkRule(r, &at)
+	d.list = append(d.list, draft{name: r.Name, given: r, to: d.store.destination(&r.To, at.list), at: at, expired: r.expired(d.now)})
+}
+
+func (d *drafts) boundary(in *origin, rules []Rule) {
+	if len(rules) == 0 {
+		d.report("empty-within", within(in.at, "within"), "the boundary is empty: nothing could be allowed", "leave within out, or name what is inside")
+		return
+	}
+	b := draft{name: in.source.boundary(), at: locus{own: &rules[0].At, in: in, list: Within}}
+	for i := range rules {
+		r := &rules[i]
+		d.checkRule(r, &locus{&r.At, in, Within, i})
+		if r.At.Compare(*b.at.own) < 0 {
+			b.at.own = &r.At
+		}
+		if !r.expired(d.now) {
+			b.to = append(b.to, d.store.destination(&r.To, Within)...)
+		}
+	}
+	b.to = sortedUnique(b.to, func(a, b Destination) int { return strings.Compare(a.String(), b.String()) })
+	d.list = append(d.list, b)
+}
+
+// finish names the rules, collapses those that say the same, and reports those that only have the same name.
+func (d *drafts) finish() {
+	d.deriveNames()
+	ids := d.newIDs()
+	var o *draft // the last one with a name of its own
+	for _, n := range d.sorted() {
+		f := &d.list[n]
+		if o != nil && f.name == o.name {
+			if f.says() != o.says() || f.notes() != o.notes() {
+				d.duplicate(f, o)
+			}
+			continue
+		}
+		o = f
+		if r := d.store.rule(f, ids.of(f)); f.expired {
+			d.compiler.expired = append(d.compiler.expired, r)
+		} else {
+			d.rules = append(d.rules, r)
+		}
+	}
+}
+
+// sorted returns the numbers of the drafts in order of name and, of those with one name, of position.
+func (d *drafts) sorted() []int32 {
+	order := slices.Grow(d.order[:0], len(d.list))
+	for n := range d.list {
+		order = append(order, int32(n))
+	}
+	slices.SortFunc(order, func(n, m int32) int {
+		a, b := &d.list[n], &d.list[m]
+		if c := strings.Compare(a.name, b.name); c != 0 {
+			return c
+		}
+		return cmp.Or(a.at.own.Compare(*b.at.own), cmp.Compare(n, m))
+	})
+	d.order = order
+	return order
+}
+
+// ids makes the IDs of a policy's rules in one piece of memory, which they are a good part of what the garbage collector would else have to find.
+type ids struct {
+	policy string
+	text   strings.Builder // with room for all
+}
+
+func (d *drafts) newIDs() *ids {
+	size := 0
+	for i := range d.list {
+		size += len(d.policy) + 1 + len(d.list[i].name)
+	}
+	b := &ids{policy: d.policy}
+	b.text.Grow(size)
+	return b
+}
+
+func (b *ids) of(f *draft) RuleID {
+	start := b.text.Len()
+	b.text.WriteString(b.policy)
+	b.text.WriteByte('/')
+	b.text.WriteString(f.name)
+	return RuleID(b.text.String()[start:])
+}
+
+// storage is room for what an engine keeps of policies. Rules live and die together: a few large pieces of memory take less time to make,
+// and less to tell from garbage, than one for each of them.
 type storage struct {
 	rules []EffectiveRule
 	to    []Destination
 	hosts []match.Pattern
 }
 
-func countHosts(s *Section) (n int) {
-	for _, rules := range [][]Rule{s.Allow, s.Deny, s.Within} {
-		for i := range rules {
-			n += len(rules[i].To.Hosts)
+// storageFor returns storage with room for what policies hold.
+func storageFor(policies []*Policy) storage {
+	var rules, to, hosts int
+	count := func(s *Section) {
+		rules += len(s.Allow) + len(s.Deny)
+		if s.Within != nil {
+			rules++
+		}
+		for _, list := range [...][]Rule{s.Allow, s.Deny, s.Within} {
+			to += len(list)
+			for i := range list {
+				hosts += len(list[i].To.Hosts)
+			}
 		}
 	}
-	return n
+	for _, p := range policies {
+		count(&p.Cluster)
+		for i := range p.Sources {
+			count(&p.Sources[i].Section)
+		}
+	}
+	return storage{make([]EffectiveRule, 0, rules), make([]Destination, 0, to), make([]match.Pattern, 0, hosts)}
 }
 
-func (s *storage) rule(r EffectiveRule) *EffectiveRule {
-	s.rules = append(s.rules, r)
-	return &s.rules[len(s.rules)-1]
+// rule returns the rule of a draft.
+func (s *storage) rule(f *draft, id RuleID) *EffectiveRule {
+	s.rules = append(s.rules, EffectiveRule{ID: id, Effect: f.at.list, Sources: f.at.in.from, To: f.to, At: *f.at.own})
+	r := &s.rules[len(s.rules)-1]
+	if g := f.given; g != nil {
+		r.Reason, r.Owner, r.Expires = g.Reason, g.Owner, g.Expires
+	}
+	return r
 }
 
-func (s *storage) destination(d Destination) []Destination {
-	n := len(s.to)
-	s.to = append(s.to, d)
+// destination returns a list of one: a copy of d that shares nothing with it, with lists in order and, in an allow, the default ports
+// spelled out.
+func (s *storage) destination(d *Destination, effect Effect) []Destination {
+	n, h := len(s.to), len(s.hosts)
+	s.hosts = append(s.hosts, d.Hosts...)
+	s.to = append(s.to, *d)
+	c := &s.to[n]
+	c.Hosts = slices.Clip(s.hosts[h:])
+	if len(c.Hosts) > 1 {
+		slices.SortFunc(c.Hosts, match.Pattern.Compare)
+		c.Hosts = slices.CompactFunc(c.Hosts, match.Pattern.Equal)
+	}
+	c.Methods = sortedUnique(c.Methods, strings.Compare)
+	c.Paths = sortedUnique(c.Paths, Path.Compare)
+	if effect == Allow && c.Ports.IsEmpty() {
+		c.Ports = defaultPorts(c.Protocol)
+	}
+	if c.OriginateTLS != nil {
+		o := *c.OriginateTLS
+		c.OriginateTLS = &o
+	}
 	return s.to[n : n+1 : n+1]
 }
 
-func (d *drafts) rule(store *storage, source *sourceName, from identity.Selector, r *Rule, at locus) {
-	d.checkRule(at.list, r, &at)
-	d.list = append(d.list, draft{
-		name: r.Name, source: source, at: at, expired: r.expired(d.now),
-		rule: store.rule(EffectiveRule{Effect: at.list, Sources: from, To: store.destination(r.To.canonical(at.list, store)),
-			Reason: r.Reason, Owner: r.Owner, Expires: r.Expires, At: r.At}),
-	})
-}
-
-func (d *drafts) boundary(store *storage, source *sourceName, from identity.Selector, rules []Rule, section *Position) {
-	if len(rules) == 0 {
-		d.report("empty-within", within(*section, "within"), "the boundary is empty: nothing could be allowed", "leave within out, or name what is inside")
-		return
-	}
-	b := store.rule(EffectiveRule{Effect: Within, Sources: from, At: rules[0].At})
-	for i := range rules {
-		r := &rules[i]
-		d.checkRule(Within, r, &locus{r.At, section, Within, i})
-		if r.At.Compare(b.At) < 0 {
-			b.At = r.At
-		}
-		if !r.expired(d.now) {
-			b.To = append(b.To, r.To.canonical(Within, store))
-		}
-	}
-	b.To = sortedUnique(b.To, func(a, b Destination) int { return strings.Compare(a.String(), b.String()) })
-	d.list = append(d.list, draft{name: source.boundary(), source: source, at: locus{section: section, list: Within, own: b.At}, rule: b})
-}
-
-// finish names the rules, collapses those that say the same, and reports those that only have the same name.
-func (d *drafts) finish() {
-	d.deriveNames()
-	start, startExpired := len(d.rules), len(d.compiler.expired)
-	d.rules = slices.Grow(d.rules, len(d.list))
-	seen := make(map[string]*draft, len(d.list))
-	for i := range d.list {
-		f := &d.list[i]
-		o, dup := seen[f.name]
-		switch {
-		case !dup:
-			seen[f.name] = f
-			f.rule.ID = RuleID(d.policy + "/" + f.name)
-			if f.expired {
-				d.compiler.expired = append(d.compiler.expired, f.rule)
-			} else {
-				d.rules = append(d.rules, f.rule)
-			}
-		case f.says() != o.says() || f.notes() != o.notes():
-			d.duplicate(f, o)
-		case f.rule.At.Compare(o.rule.At) < 0: // they say the same; the first place is reported
-			o.rule.At = f.rule.At
-		}
-	}
-	sortByID(d.rules[start:])
-	sortByID(d.compiler.expired[startExpired:])
-}
-
-// duplicate reports the later one of two rules of one name, or the one whose author can change the name.
+// duplicate reports f, the later one of two rules of one name, or the one whose author can change the name.
 func (d *drafts) duplicate(f, o *draft) {
-	if f.rule.At.Compare(o.rule.At) < 0 {
-		f, o = o, f
-	}
-	if f.rule.Effect == Within && o.rule.Effect != Within {
+	if f.given == nil && o.given != nil {
 		f, o = o, f
 	}
 	switch {
-	case f.rule.Effect == Within:
-		d.report("duplicate-boundary", within(*f.at.section, "within"), fmt.Sprintf("there is another boundary named %q%s", f.name, seenAt(o.rule.At)),
+	case f.given == nil:
+		d.report("duplicate-boundary", within(f.at.in.at, "within"), fmt.Sprintf("there is another boundary named %q%s", f.name, seenAt(*o.at.own)),
 			"give each source of a policy a name of its own, other than cluster")
-	case o.rule.Effect == Within:
-		d.report("duplicate-rule", f.at.position("name"), fmt.Sprintf("a boundary is named %q%s", f.name, seenAt(o.rule.At)), "give the rule another name")
+	case o.given == nil:
+		d.report("duplicate-rule", f.at.position("name"), fmt.Sprintf("a boundary is named %q%s", f.name, seenAt(*o.at.own)), "give the rule another name")
 	default:
-		d.report("duplicate-rule", f.at.position("name"), fmt.Sprintf("there is another rule named %q%s", f.name, seenAt(o.rule.At)), "give each rule of a policy a name of its own")
+		d.report("duplicate-rule", f.at.position("name"), fmt.Sprintf("there is another rule named %q%s", f.name, seenAt(*o.at.own)), "give each rule of a policy a name of its own")
 	}
 }
 

@@ -16,7 +16,7 @@ func (c *compiler) checkName(what, name string, limit int, at Position) {
 }
 
 // checkRule reports what is wrong with one rule.
-func (c *compiler) checkRule(effect Effect, r *Rule, at *locus) {
+func (c *compiler) checkRule(r *Rule, at *locus) {
 	if r.Name != "" && !validName(r.Name, maxName) {
 		c.checkName("rule", r.Name, maxName, at.position("name"))
 	}
@@ -24,8 +24,8 @@ func (c *compiler) checkRule(effect Effect, r *Rule, at *locus) {
 	c.checkLength("ports", len(r.To.Ports.Ranges()), at)
 	c.checkLength("methods", len(r.To.Methods), at)
 	c.checkLength("paths", len(r.To.Paths), at)
-	c.checkProtocol(effect, &r.To, at)
-	c.checkHTTP(effect, &r.To, at)
+	c.checkProtocol(at.list, &r.To, at)
+	c.checkHTTP(at.list, &r.To, at)
 }
 
 // checkLength reports a list that is too long.
