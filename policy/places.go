@@ -44,24 +44,23 @@ func (ps *places) addr(a netip.Addr) int32 {
 
 // A surveyor numbers places in the order in which rules name them: what rules next to each other name is kept next to each other.
 type surveyor struct {
-	hosts      []match.Pattern // by number; the zero Pattern for a prefix
-	seed       maphash.Seed
-	slots      []slot           // finds hosts by hash; at least half of them are free
-	subdomains map[string]int32 // of hosts, by suffix
-	prefixes   map[netip.Prefix]int32
+	hosts    []*match.Pattern // by number; nil for a prefix
+	seed     maphash.Seed
+	slots    []slot // finds hosts by the hash of their domain; at least half of them are free
+	prefixes map[netip.Prefix]int32
 
 	named []int32 // the places of all destinations of all rules, in order
 	count []int32 // how many of them each destination has
 }
 
-// A slot holds the number of a host plus one, or zero, and the upper half of the host's hash. Unlike a map of texts, a list of slots is
-// made at once, gone through once for a host, and nothing to the garbage collector.
+// A slot holds the number of a host plus one, or zero, and the upper half of its hash. Unlike a map of texts, a list of slots is made at
+// once, gone through once for a host, and nothing to the garbage collector.
 type slot struct{ n, hash uint32 }
 
 // newSurveyor returns a surveyor with room for a number of hosts, which can't be exceeded, named by a number of destinations.
 func newSurveyor(hosts, destinations int) *surveyor {
-	return &surveyor{hosts: make([]match.Pattern, 0, hosts), seed: maphash.MakeSeed(), slots: make([]slot, 2<<bits.Len(uint(hosts))),
-		subdomains: map[string]int32{}, prefixes: map[netip.Prefix]int32{}, named: make([]int32, 0, hosts), count: make([]int32, 0, destinations)}
+	return &surveyor{hosts: make([]*match.Pattern, 0, hosts), seed: maphash.MakeSeed(), slots: make([]slot, 2<<bits.Len(uint(hosts))),
+		prefixes: map[netip.Prefix]int32{}, named: make([]int32, 0, hosts), count: make([]int32, 0, destinations)}
 }
 
 // surveyorOf returns a surveyor that has heard rules.
@@ -84,8 +83,8 @@ func surveyorOf(rules []*EffectiveRule) *surveyor {
 
 func (s *surveyor) add(d *Destination) {
 	before := len(s.named)
-	for _, p := range d.Hosts {
-		s.named = append(s.named, s.addHost(p))
+	for i := range d.Hosts {
+		s.named = append(s.named, s.addHost(&d.Hosts[i]))
 	}
 	for _, p := range d.Addresses.Prefixes() {
 		s.named = append(s.named, s.addPrefix(p))
@@ -93,23 +92,33 @@ func (s *surveyor) add(d *Destination) {
 	s.count = append(s.count, int32(len(s.named)-before))
 }
 
-// addHost returns the number of a pattern.
-func (s *surveyor) addHost(p match.Pattern) int32 {
-	h := maphash.String(s.seed, p.String())
+// addHost returns the number of a pattern, which it keeps.
+func (s *surveyor) addHost(p *match.Pattern) int32 {
+	at, hash := s.find(p.Kind(), domainOf(p))
+	if at.n == 0 {
+		s.hosts = append(s.hosts, p)
+		*at = slot{uint32(len(s.hosts)), hash}
+	}
+	return int32(at.n) - 1
+}
+
+// find returns the slot of a pattern, or the free one for it, and what that holds of the hash.
+func (s *surveyor) find(kind match.Kind, domain string) (*slot, uint32) {
+	h := maphash.String(s.seed, domain)
 	for i := h; ; i++ {
 		at := &s.slots[i&uint64(len(s.slots)-1)]
-		switch {
-		case at.n == 0:
-			*at = slot{uint32(len(s.hosts)) + 1, uint32(h >> 32)}
-			s.hosts = append(s.hosts, p)
-			if p.Kind() == match.Subdomains {
-				s.subdomains[p.Suffix()] = int32(at.n - 1)
-			}
-			return int32(at.n - 1)
-		case at.hash == uint32(h>>32) && s.hosts[at.n-1].Equal(p):
-			return int32(at.n - 1)
+		if at.n == 0 || at.hash == uint32(h>>32) && s.hosts[at.n-1].Kind() == kind && domainOf(s.hosts[at.n-1]) == domain {
+			return at, uint32(h >> 32)
 		}
 	}
+}
+
+// domainOf returns the host of an exact pattern, foo.com of "*.foo.com", and the text of a glob. That and the kind are the pattern.
+func domainOf(p *match.Pattern) string {
+	if p.Kind() == match.Subdomains {
+		return p.String()[len("*."):]
+	}
+	return p.String()
 }
 
 // addPrefix returns the number of a masked prefix.
@@ -118,7 +127,7 @@ func (s *surveyor) addPrefix(p netip.Prefix) int32 {
 	if !seen {
 		n = int32(len(s.hosts))
 		s.prefixes[p] = n
-		s.hosts = append(s.hosts, match.Pattern{})
+		s.hosts = append(s.hosts, nil)
 	}
 	return n
 }
@@ -130,13 +139,13 @@ func (s *surveyor) survey() (ps places, outer []int32, err error) {
 	parent, around := "", int32(none) // of the host before, which often has the same
 	for n, p := range s.hosts {
 		switch {
-		case p.IsZero():
+		case p == nil:
 		case p.Kind() == match.Glob:
-			globs.Add(p, int32(n))
+			globs.Add(*p, int32(n))
 			outer[n] = none
 		default:
-			hosts.Add(p, int32(n))
-			if above := parentOf(p); above != parent {
+			hosts.Add(*p, int32(n))
+			if _, above, _ := strings.Cut(domainOf(p), "."); above != parent {
 				parent, around = above, s.around(above)
 			}
 			outer[n] = around
@@ -151,17 +160,11 @@ func (s *surveyor) survey() (ps places, outer []int32, err error) {
 	return ps, outer, s.surveyPrefixes(&ps, outer)
 }
 
-// parentOf returns the domain that the names of an exact or subdomains pattern are all below, and that is not the pattern's own.
-func parentOf(p match.Pattern) string {
-	_, above, _ := strings.Cut(p.Suffix(), ".")
-	return above
-}
-
 // around returns the innermost subdomains pattern of a domain or those above it, or none.
 func (s *surveyor) around(domain string) int32 {
-	for domain != "" && len(s.subdomains) > 0 {
-		if n, ok := s.subdomains[domain]; ok {
-			return n
+	for domain != "" {
+		if at, _ := s.find(match.Subdomains, domain); at.n != 0 {
+			return int32(at.n) - 1
 		}
 		_, domain, _ = strings.Cut(domain, ".")
 	}
