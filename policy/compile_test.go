@@ -151,6 +151,30 @@ func TestCompileReportsAllMistakesInOrder(t *testing.T) {
 	}
 }
 
+// Of rules with one name, all but the first in the document are reported, whatever their order in memory.
+func TestDuplicatesAreToldFromTheFirst(t *testing.T) {
+	rule := func(line int, host string) policy.Rule {
+		return policy.Rule{Name: "r", To: hosts(host), At: policy.Position{File: "f.yaml", Line: line}}
+	}
+	rules := []policy.Rule{rule(3, "b.com"), rule(1, "a.com"), rule(9, "c.com"), rule(7, "a.com")}
+	for range len(rules) {
+		rules = append(rules[1:], rules[0])
+		_, err := policy.Compile([]*policy.Policy{{Name: "p", Cluster: policy.Section{Allow: rules}}})
+		var found policy.Diagnostics
+		errors.As(err, &found)
+		var lines []int
+		for _, d := range found {
+			lines = append(lines, d.Position.Line)
+			if !strings.Contains(d.Message, "at f.yaml:1") {
+				t.Errorf("not told from the first: %v", d)
+			}
+		}
+		if !slices.Equal(lines, []int{3, 9}) {
+			t.Errorf("lines %v are reported", lines)
+		}
+	}
+}
+
 func TestCompileKeepsNoReferences(t *testing.T) {
 	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
 		r.To.Protocol, r.To.OriginateTLS = policy.HTTP, &policy.TLSOrigination{Port: 443, Mode: policy.SimpleTLS}

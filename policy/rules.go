@@ -143,7 +143,7 @@ func (d *drafts) sorted() []int32 {
 	return order
 }
 
-// ids makes the IDs of a policy's rules in one piece of memory, which they are a good part of what the garbage collector would else have to find.
+// ids makes the IDs of a policy's rules in one piece of memory: one for each would be much of what the garbage collector has to find.
 type ids struct {
 	policy string
 	text   strings.Builder // with room for all
