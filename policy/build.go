@@ -3,12 +3,8 @@ package policy
 import "github.com/egresskit/egress/identity"
 
 // newEngine indexes rules, which are sorted by ID: numbers of rules are in the order in which rules are reported.
-func newEngine(rules, expired []*EffectiveRule, trust *identity.TrustDomains) (*Engine, error) {
+func newEngine(rules, expired []heldRule, trust *identity.TrustDomains) (*Engine, error) {
 	e := &Engine{rules: rules, expired: expired, trust: trust}
-	e.ids = make([]RuleID, len(rules))
-	for n, r := range rules {
-		e.ids[n] = r.ID
-	}
 	s := surveyorOf(rules)
 	var outer []int32
 	var err error

@@ -37,8 +37,8 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	}
 	c := compiler{now: o.now}
 	policies = c.sorted(policies)
-	c.store = storageFor(policies)
-	c.rules = make([]*EffectiveRule, 0, cap(c.store.rules))
+	store, rules := newStorage(policies)
+	c.store, c.rules = store, make([]heldRule, 0, rules)
 	for _, p := range policies {
 		c.policy(p)
 	}
@@ -51,15 +51,15 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	return newEngine(c.rules, c.expired, o.trust)
 }
 
-func sortByID(rules []*EffectiveRule) {
-	slices.SortFunc(rules, func(a, b *EffectiveRule) int { return strings.Compare(string(a.ID), string(b.ID)) })
+func sortByID(rules []heldRule) {
+	slices.SortFunc(rules, func(a, b heldRule) int { return strings.Compare(string(a.id), string(b.id)) })
 }
 
 // A compiler collects what Compile makes of policies.
 type compiler struct {
 	now     time.Time
-	rules   []*EffectiveRule
-	expired []*EffectiveRule
+	rules   []heldRule
+	expired []heldRule
 	found   Diagnostics
 	store   storage
 

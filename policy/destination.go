@@ -33,6 +33,13 @@ func (d *Destination) containsPath(a *Access) bool {
 	return len(d.Paths) == 0 || slices.ContainsFunc(d.Paths, func(p Path) bool { return p.Matches(a.Path) })
 }
 
+// sameButHosts reports whether d and o, whose lists are in canonical order, differ in hosts at most.
+func (d *Destination) sameButHosts(o *Destination) bool {
+	return d.Protocol == o.Protocol && d.Ports.Equal(o.Ports) && d.Addresses.Equal(o.Addresses) && slices.Equal(d.Methods, o.Methods) &&
+		slices.Equal(d.Paths, o.Paths) &&
+		(d.OriginateTLS == o.OriginateTLS || d.OriginateTLS != nil && o.OriginateTLS != nil && *d.OriginateTLS == *o.OriginateTLS)
+}
+
 // defaultPorts returns the ports of an allow that names none, and no ports for protocols that have no default.
 func defaultPorts(p Protocol) match.Ports {
 	switch p {

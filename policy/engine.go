@@ -14,10 +14,9 @@ import (
 // whom. So the cost of a decision depends neither on the number of rules nor on that of sources, and rules that sources share are held
 // once.
 type Engine struct {
-	rules   []*EffectiveRule       // in force, sorted by ID
-	expired []*EffectiveRule       // allows and denies that are not, sorted by ID; only explanations read them
+	rules   []heldRule             // in force, sorted by ID
+	expired []heldRule             // allows and denies that are not, sorted by ID; only explanations read them
 	trust   *identity.TrustDomains // nil: any
-	ids     []RuleID               // of rules
 	places  places
 	table   table
 	groups  groups
@@ -58,15 +57,15 @@ type EffectiveRule struct {
 	At      Position // of a boundary, its first destination
 }
 
-// Rules yields the rules in force in order of ID. Expired rules are left out; an expired rule of a boundary is not in its To. The rules
-// are the engine's own: they must not be changed.
+// Rules yields the rules in force in order of ID. Expired rules are left out; an expired rule of a boundary is not in its To. Each is made
+// when it is yielded, of lists that are the engine's own: they must not be changed.
 func (e *Engine) Rules() iter.Seq[*EffectiveRule] {
 	return func(yield func(*EffectiveRule) bool) {
 		if e == nil {
 			return
 		}
-		for _, r := range e.rules {
-			if !yield(r) {
+		for n := range e.rules {
+			if !yield(e.rules[n].effective()) {
 				return
 			}
 		}
@@ -134,16 +133,16 @@ func (v *View) decide(a *Access) Decision {
 	}
 	switch {
 	case said.deny != noRule:
-		return Decision{Reason: Denied, Rule: e.ids[said.deny]}
+		return Decision{Reason: Denied, Rule: e.rules[said.deny].id}
 	case said.allow == noRule:
 		return Decision{Reason: NoRule}
 	}
 	if v.bounded {
 		if outside := v.outside(a, host, addr); outside != noRule {
-			return Decision{Reason: OutsideBoundary, Rule: e.ids[outside]}
+			return Decision{Reason: OutsideBoundary, Rule: e.rules[outside].id}
 		}
 	}
-	return Decision{Allowed: true, Reason: Allowed, Rule: e.ids[said.allow]}
+	return Decision{Allowed: true, Reason: Allowed, Rule: e.rules[said.allow].id}
 }
 
 // judgeGlobs adds to said what is said about a at the globs that match its host.

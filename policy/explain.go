@@ -27,7 +27,7 @@ type Explanation struct {
 
 // A Finding is what one rule has to do with a request.
 type Finding struct {
-	Rule   *EffectiveRule // the engine's own; must not be changed
+	Rule   *EffectiveRule // its lists are the engine's own; must not be changed
 	Misses []Miss         // what keeps the rule from containing the request; none when it does
 }
 
@@ -55,10 +55,15 @@ func (e *Engine) Explain(r Request) Explanation {
 		x.Change = []string{"a valid request: " + r.Access.invalid()}
 		return x
 	}
+	if e == nil {
+		e = &Engine{}
+	}
 	allowed := false
-	for rule := range e.Rules() {
-		switch {
-		case !e.selects(rule, &r.Source):
+	for n := range e.rules {
+		if !e.selects(&e.rules[n], &r.Source) {
+			continue
+		}
+		switch rule := e.rules[n].effective(); {
 		case rule.Effect == Within:
 			x.Boundaries = append(x.Boundaries, Finding{rule, rule.misses(&r.Access)})
 		case rule.To[0].contains(&r.Access):
@@ -66,7 +71,7 @@ func (e *Engine) Explain(r Request) Explanation {
 			allowed = allowed || rule.Effect == Allow
 		}
 	}
-	if !allowed && e != nil {
+	if !allowed {
 		x.Nearest = e.nearest(&r)
 	}
 	x.Change = x.change()
@@ -74,8 +79,8 @@ func (e *Engine) Explain(r Request) Explanation {
 }
 
 // selects reports whether a rule applies to w.
-func (e *Engine) selects(r *EffectiveRule, w *identity.Workload) bool {
-	return e.speaksFor(w) && r.Sources.Matches(*w)
+func (e *Engine) selects(r *heldRule, w *identity.Workload) bool {
+	return e.speaksFor(w) && r.sources.Matches(*w)
 }
 
 // invalid says what keeps a from being judged.
@@ -197,12 +202,13 @@ func (e *Engine) nearest(r *Request) []Finding {
 	}
 	var near []ranked
 	most := 0
-	for _, rules := range [][]*EffectiveRule{e.rules, e.expired} {
-		for _, rule := range rules {
-			if rule.Effect != Allow {
+	for _, rules := range [][]heldRule{e.rules, e.expired} {
+		for n := range rules {
+			if rules[n].effect != Allow {
 				continue
 			}
-			if shared := rule.To[0].sharedLabels(&r.Access); shared >= 2 {
+			if shared := rules[n].to[0].sharedLabels(&r.Access); shared >= 2 {
+				rule := rules[n].effective()
 				if misses := e.allMisses(rule, r); shared == samePlace || len(misses) <= maxMisses {
 					near = append(near, ranked{Finding{rule, misses}, shared})
 					most = max(most, shared)
@@ -233,7 +239,7 @@ func (e *Engine) allMisses(rule *EffectiveRule, r *Request) []Miss {
 	case !rule.Sources.Matches(r.Source):
 		misses = append(misses, sourceMisses(rule.Sources, r.Source)...)
 	}
-	if _, inForce := slices.BinarySearch(e.ids, rule.ID); !inForce {
+	if _, inForce := slices.BinarySearchFunc(e.rules, rule.ID, func(r heldRule, id RuleID) int { return cmp.Compare(r.id, id) }); !inForce {
 		misses = append(misses, Miss{Field: "expires", Want: day(rule.Expires)})
 	}
 	return misses
@@ -243,12 +249,12 @@ func (e *Engine) allMisses(rule *EffectiveRule, r *Request) []Miss {
 const samePlace = 1 << 10
 
 // sharedLabels returns how many labels at its end a's host shares with one of d's patterns, and samePlace when a is at a place of d.
-func (d *Destination) sharedLabels(a *Access) int {
-	if d.containsPlace(a) {
+func (d *heldDestination) sharedLabels(a *Access) int {
+	if w := d.whole(); w.containsPlace(a) {
 		return samePlace
 	}
 	most := 0
-	for _, p := range d.Hosts {
+	for _, p := range d.hosts {
 		most = max(most, sharedLabels(p.String(), a.Host.String()))
 	}
 	return most

@@ -42,7 +42,7 @@ func (e *Engine) meaning() []string {
 		sources string
 	}
 	said := map[subject][]Destination{}
-	for _, r := range e.rules {
+	for r := range e.Rules() {
 		if r.Effect == Within {
 			lines = append(lines, fmt.Sprintf("%s for %s: %q", r.Effect, r.Sources, atoms(r.To)))
 			continue

@@ -99,10 +99,10 @@ func (d *drafts) deriveNames() {
 func (f *draft) readable() string {
 	to, effect := f.to[0], f.at.list.String()
 	switch {
-	case len(to.Hosts) > 0:
-		return effect + "-" + to.Hosts[0].String()
-	case !to.Addresses.IsEmpty():
-		return effect + "-" + to.Addresses.Prefixes()[0].String()
+	case len(to.hosts) > 0:
+		return effect + "-" + to.hosts[0].String()
+	case !to.rest.Addresses.IsEmpty():
+		return effect + "-" + to.rest.Addresses.Prefixes()[0].String()
 	}
 	return effect
 }

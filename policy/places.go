@@ -64,29 +64,30 @@ func newSurveyor(hosts, destinations int) *surveyor {
 }
 
 // surveyorOf returns a surveyor that has heard rules.
-func surveyorOf(rules []*EffectiveRule) *surveyor {
+func surveyorOf(rules []heldRule) *surveyor {
 	hosts, destinations := 0, 0
-	for _, r := range rules {
-		destinations += len(r.To)
-		for i := range r.To {
-			hosts += len(r.To[i].Hosts)
+	for n := range rules {
+		to := rules[n].to
+		destinations += len(to)
+		for i := range to {
+			hosts += len(to[i].hosts)
 		}
 	}
 	s := newSurveyor(hosts, destinations)
-	for _, r := range rules {
-		for i := range r.To {
-			s.add(&r.To[i])
+	for n := range rules {
+		for i := range rules[n].to {
+			s.add(&rules[n].to[i])
 		}
 	}
 	return s
 }
 
-func (s *surveyor) add(d *Destination) {
+func (s *surveyor) add(d *heldDestination) {
 	before := len(s.named)
-	for i := range d.Hosts {
-		s.named = append(s.named, s.addHost(&d.Hosts[i]))
+	for i := range d.hosts {
+		s.named = append(s.named, s.addHost(&d.hosts[i]))
 	}
-	for _, p := range d.Addresses.Prefixes() {
+	for _, p := range d.rest.Addresses.Prefixes() {
 		s.named = append(s.named, s.addPrefix(p))
 	}
 	s.count = append(s.count, int32(len(s.named)-before))

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/egresskit/egress/identity"
-	"github.com/egresskit/egress/match"
 )
 
 // drafts are the rules of one policy on their way to EffectiveRules: checked, and those without a name still without one.
@@ -21,7 +20,7 @@ type drafts struct {
 type draft struct {
 	name    string // as given; empty: to be derived
 	given   *Rule  // nil for a boundary, which is made of several
-	to      []Destination
+	to      []heldDestination
 	at      locus
 	expired bool
 }
@@ -90,6 +89,7 @@ func (d *drafts) boundary(in *origin, rules []Rule) {
 		return
 	}
 	b := draft{name: in.source.boundary(), at: locus{own: &rules[0].At, in: in, list: Within}}
+	var to []heldDestination
 	for i := range rules {
 		r := &rules[i]
 		d.checkRule(r, &locus{&r.At, in, Within, i})
@@ -97,10 +97,10 @@ func (d *drafts) boundary(in *origin, rules []Rule) {
 			b.at.own = &r.At
 		}
 		if !r.expired(d.now) {
-			b.to = append(b.to, d.store.destination(&r.To, Within)...)
+			to = append(to, d.store.destination(&r.To, Within)...)
 		}
 	}
-	b.to = sortedUnique(b.to, func(a, b Destination) int { return strings.Compare(a.String(), b.String()) })
+	b.to = sortedUnique(to, func(a, b heldDestination) int { return strings.Compare(a.String(), b.String()) })
 	d.list = append(d.list, b)
 }
 
@@ -118,7 +118,8 @@ func (d *drafts) finish() {
 			continue
 		}
 		o = f
-		if r := d.store.rule(f, ids.of(f)); f.expired {
+		r := heldRule{ids.of(f), f.at.list, f.at.in.from, f.to, d.store.notesOf(f)}
+		if f.expired {
 			d.compiler.expired = append(d.compiler.expired, r)
 		} else {
 			d.rules = append(d.rules, r)
@@ -165,72 +166,6 @@ func (b *ids) of(f *draft) RuleID {
 	b.text.WriteByte('/')
 	b.text.WriteString(f.name)
 	return RuleID(b.text.String()[start:])
-}
-
-// storage is room for what an engine keeps of policies. Rules live and die together: a few large pieces of memory take less time to make,
-// and less to tell from garbage, than one for each of them.
-type storage struct {
-	rules []EffectiveRule
-	to    []Destination
-	hosts []match.Pattern
-}
-
-// storageFor returns storage with room for what policies hold.
-func storageFor(policies []*Policy) storage {
-	var rules, to, hosts int
-	count := func(s *Section) {
-		rules += len(s.Allow) + len(s.Deny)
-		if s.Within != nil {
-			rules++
-		}
-		for _, list := range [...][]Rule{s.Allow, s.Deny, s.Within} {
-			to += len(list)
-			for i := range list {
-				hosts += len(list[i].To.Hosts)
-			}
-		}
-	}
-	for _, p := range policies {
-		count(&p.Cluster)
-		for i := range p.Sources {
-			count(&p.Sources[i].Section)
-		}
-	}
-	return storage{make([]EffectiveRule, 0, rules), make([]Destination, 0, to), make([]match.Pattern, 0, hosts)}
-}
-
-// rule returns the rule of a draft.
-func (s *storage) rule(f *draft, id RuleID) *EffectiveRule {
-	s.rules = append(s.rules, EffectiveRule{ID: id, Effect: f.at.list, Sources: f.at.in.from, To: f.to, At: *f.at.own})
-	r := &s.rules[len(s.rules)-1]
-	if g := f.given; g != nil {
-		r.Reason, r.Owner, r.Expires = g.Reason, g.Owner, g.Expires
-	}
-	return r
-}
-
-// destination returns a list of one: a copy of d that shares nothing with it, with lists in order and, in an allow, the default ports
-// spelled out.
-func (s *storage) destination(d *Destination, effect Effect) []Destination {
-	n, h := len(s.to), len(s.hosts)
-	s.hosts = append(s.hosts, d.Hosts...)
-	s.to = append(s.to, *d)
-	c := &s.to[n]
-	c.Hosts = slices.Clip(s.hosts[h:])
-	if len(c.Hosts) > 1 {
-		slices.SortFunc(c.Hosts, match.Pattern.Compare)
-		c.Hosts = slices.CompactFunc(c.Hosts, match.Pattern.Equal)
-	}
-	c.Methods = sortedUnique(c.Methods, strings.Compare)
-	c.Paths = sortedUnique(c.Paths, Path.Compare)
-	if effect == Allow && c.Ports.IsEmpty() {
-		c.Ports = defaultPorts(c.Protocol)
-	}
-	if c.OriginateTLS != nil {
-		o := *c.OriginateTLS
-		c.OriginateTLS = &o
-	}
-	return s.to[n : n+1 : n+1]
 }
 
 // duplicate reports f, the later one of two rules of one name, or the one whose author can change the name.

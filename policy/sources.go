@@ -21,20 +21,21 @@ type group struct {
 type boundary struct{ rule, scope int32 }
 
 // gather makes a group for each selector of the rules, and returns the group of each rule.
-func (gs *groups) gather(rules []*EffectiveRule) []int32 {
+func (gs *groups) gather(rules []heldRule) []int32 {
 	groupOf := make([]int32, len(rules))
 	ids := map[string]int32{} // by selector
 	var selectors []identity.Selector
-	for n, r := range rules {
-		if n > 0 && r.Sources.Equal(rules[n-1].Sources) {
+	for n := range rules {
+		by := rules[n].sources
+		if n > 0 && by.Equal(rules[n-1].sources) {
 			groupOf[n] = groupOf[n-1]
 			continue
 		}
-		id, seen := ids[r.Sources.String()]
+		id, seen := ids[by.String()]
 		if !seen {
 			id = int32(len(selectors))
-			ids[r.Sources.String()] = id
-			selectors = append(selectors, r.Sources)
+			ids[by.String()] = id
+			selectors = append(selectors, by)
 		}
 		groupOf[n] = id
 	}
@@ -43,13 +44,13 @@ func (gs *groups) gather(rules []*EffectiveRule) []int32 {
 }
 
 // scopes returns the scope of each rule, and tells the groups their boundaries and, where rules name some at all, their globs.
-func (gs *groups) scopes(rules []*EffectiveRule, globs bool) []int32 {
+func (gs *groups) scopes(rules []heldRule, globs bool) []int32 {
 	scopes := gs.gather(rules)
 	next := int32(len(gs.all))
-	for n, r := range rules {
-		g := &gs.all[scopes[n]]
+	for n := range rules {
+		r, g := &rules[n], &gs.all[scopes[n]]
 		g.globs = g.globs || globs && r.namesGlobs()
-		if r.Effect == Within {
+		if r.effect == Within {
 			g.boundaries = append(g.boundaries, boundary{int32(n), next})
 			scopes[n] = next
 			next++
@@ -58,9 +59,9 @@ func (gs *groups) scopes(rules []*EffectiveRule, globs bool) []int32 {
 	return scopes
 }
 
-func (r *EffectiveRule) namesGlobs() bool {
-	for i := range r.To {
-		for _, p := range r.To[i].Hosts {
+func (r *heldRule) namesGlobs() bool {
+	for i := range r.to {
+		for _, p := range r.to[i].hosts {
 			if p.Kind() == match.Glob {
 				return true
 			}

@@ -116,7 +116,7 @@ func (t *table) contains(a *Access, scope, place int32) bool {
 }
 
 // newTable returns the table of rules with their scopes, whose places the surveyor has numbered.
-func newTable(rules []*EffectiveRule, scopes []int32, s *surveyor, outer []int32) table {
+func newTable(rules []heldRule, scopes []int32, s *surveyor, outer []int32) table {
 	t := table{spots: make([]spot, len(outer))}
 	for place, clauses := range clausesOf(rules, scopes, s) {
 		t.spots[place].n += int32(len(clauses))
@@ -152,13 +152,14 @@ func newTable(rules []*EffectiveRule, scopes []int32, s *surveyor, outer []int32
 }
 
 // clausesOf yields places with what a rule says about them, rule by rule. The clauses hold until the next place.
-func clausesOf(rules []*EffectiveRule, scopes []int32, s *surveyor) iter.Seq2[int32, []clause] {
+func clausesOf(rules []heldRule, scopes []int32, s *surveyor) iter.Seq2[int32, []clause] {
 	return func(yield func(int32, []clause) bool) {
 		named, count := s.named, s.count
 		var clauses []clause
-		for n, r := range rules {
-			for i := range r.To {
-				clauses = appendClauses(clauses[:0], scopes[n], int32(n), r.Effect == Deny, &r.To[i])
+		for n := range rules {
+			r := &rules[n]
+			for i := range r.to {
+				clauses = appendClauses(clauses[:0], scopes[n], int32(n), r.effect == Deny, r.to[i].rest)
 				for _, place := range named[:count[0]] {
 					if !yield(place, clauses) {
 						return
