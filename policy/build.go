@@ -3,14 +3,16 @@ package policy
 import "github.com/egresskit/egress/identity"
 
 // newEngine indexes rules, which are sorted by ID: numbers of rules are in the order in which rules are reported.
-func newEngine(rules, expired []heldRule, trust *identity.TrustDomains) (*Engine, error) {
-	e := &Engine{rules: rules, expired: expired, trust: trust}
-	s := surveyorOf(rules)
+func newEngine(rules, expired []heldRule, store storage, trust *identity.TrustDomains) (*Engine, error) {
+	e := &Engine{rules: rules, expired: expired, store: store, trust: trust}
+	s := surveyorOf(rules, &e.store)
 	var outer []int32
 	var err error
 	if e.places, outer, err = s.survey(); err != nil {
 		return nil, err
 	}
-	e.table = newTable(rules, e.groups.scopes(rules, e.places.globs.Len() > 0), s, outer)
+	e.groups = newGroups(store.selectors)
+	scopes := e.groups.scopes(rules, &e.store, e.places.globs.Len() > 0)
+	e.table = newTable(rules, scopes, &e.store, s, outer)
 	return e, nil
 }

@@ -35,10 +35,9 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	if o.now.IsZero() {
 		o.now = time.Now()
 	}
-	c := compiler{now: o.now}
+	c := compiler{now: o.now, groups: map[string]int32{}}
 	policies = c.sorted(policies)
-	store, rules := newStorage(policies)
-	c.store, c.rules = store, make([]heldRule, 0, rules)
+	c.rules = make([]heldRule, 0, c.store.reserve(policies))
 	for _, p := range policies {
 		c.policy(p)
 	}
@@ -48,7 +47,7 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	}
 	sortByID(c.rules) // sorted in the main, policy by policy
 	sortByID(c.expired)
-	return newEngine(c.rules, c.expired, o.trust)
+	return newEngine(c.rules, c.expired, c.store, o.trust)
 }
 
 func sortByID(rules []heldRule) {
@@ -62,6 +61,7 @@ type compiler struct {
 	expired []heldRule
 	found   Diagnostics
 	store   storage
+	groups  map[string]int32 // by selector
 
 	drafts []draft // memory for those of the next policy
 	order  []int32 // the same
@@ -69,6 +69,17 @@ type compiler struct {
 
 func (c *compiler) report(code string, at Position, message, advice string) {
 	c.found = append(c.found, Diagnostic{Severity: Error, Code: code, Position: at, Message: message, Advice: advice})
+}
+
+// group returns the number of a selector, which is the same for all that select the same.
+func (c *compiler) group(s identity.Selector) int32 {
+	n, seen := c.groups[s.String()]
+	if !seen {
+		n = int32(len(c.groups))
+		c.groups[s.String()] = n
+		c.store.selectors = append(c.store.selectors, s)
+	}
+	return n
 }
 
 // sorted returns the policies in order of name, and reports those that are nil or share a name: their rules would too.
@@ -156,7 +167,7 @@ func (c *compiler) policy(p *Policy) {
 	d := drafts{compiler: c, policy: p.id(), list: c.drafts[:0]}
 	if p.Namespace == "" {
 		if everyone, err := identity.Everything().WithClusters(limit.clusters...); err == nil {
-			d.section(&origin{clusterSource, everyone, within(at, "spec.cluster")}, &p.Cluster)
+			d.section(clusterSource, everyone, &p.Cluster, within(at, "spec.cluster"))
 		}
 	}
 	names := map[string]Position{}
@@ -173,7 +184,7 @@ func (c *compiler) policy(p *Policy) {
 			}
 			names[s.Name] = at
 		}
-		d.section(&origin{source, c.sources(s.From, limit, at), at}, &s.Section)
+		d.section(source, c.sources(s.From, limit, at), &s.Section, at)
 	}
 	d.finish()
 	c.drafts = d.list

@@ -24,18 +24,18 @@ type part struct {
 const manyClauses = 8
 
 // crowded reports whether clauses are too many to look at one by one.
-func crowded(clauses []clause) bool {
+func crowded(clauses []clause, rests []Destination) bool {
 	n := len(clauses)
 	for i := 0; i < len(clauses) && n <= manyClauses; i++ {
-		if c := clauses[i].call; c != nil {
-			n += len(c.Paths)
+		if c := clauses[i].call; c != none {
+			n += len(rests[c].Paths)
 		}
 	}
 	return n > manyClauses
 }
 
 // newCrowd puts clauses in order, and keeps them.
-func newCrowd(clauses []clause) *crowd {
+func newCrowd(clauses []clause, rests []Destination) *crowd {
 	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.scope, b.scope) })
 	c := &crowd{}
 	var points []point
@@ -45,8 +45,8 @@ func newCrowd(clauses []clause) *crowd {
 			n++
 		}
 		p := part{scope: scope}
-		if crowded(clauses[:n]) {
-			p.many = newDense(clauses[:n])
+		if crowded(clauses[:n], rests) {
+			p.many = newDense(clauses[:n], rests)
 		} else {
 			p.few = clauses[:n]
 		}
@@ -59,17 +59,17 @@ func newCrowd(clauses []clause) *crowd {
 }
 
 // judge adds to v what is said about a for a scope.
-func (c *crowd) judge(v verdict, a *Access, scope int32) verdict {
+func (c *crowd) judge(v verdict, a *Access, scope int32, rests []Destination) verdict {
 	i := c.byScope.at(uint32(scope))
 	if i == none || c.parts[i].scope != scope {
 		return v
 	}
 	p := &c.parts[i]
 	if p.many != nil {
-		return p.many.judge(v, a)
+		return p.many.judge(v, a, rests)
 	}
 	for j := range p.few {
-		if c := &p.few[j]; c.takes(a) {
+		if c := &p.few[j]; c.takes(a, rests) {
 			v.add(c.rule, c.deny)
 		}
 	}
@@ -82,19 +82,21 @@ type dense struct {
 	calls *calls
 }
 
-func newDense(clauses []clause) *dense {
+func newDense(clauses []clause, rests []Destination) *dense {
 	var plain, called []clause
 	for _, c := range clauses {
-		if c.call == nil {
+		if c.call == none {
 			plain = append(plain, c)
 		} else {
 			called = append(called, c)
 		}
 	}
-	return &dense{newWide(plain), newCalls(called)}
+	return &dense{newWide(plain), newCalls(called, rests)}
 }
 
-func (d *dense) judge(v verdict, a *Access) verdict { return d.calls.judge(v.merge(d.ports.at(a)), a) }
+func (d *dense) judge(v verdict, a *Access, rests []Destination) verdict {
+	return d.calls.judge(v.merge(d.ports.at(a)), a, rests)
+}
 
 // A wide holds clauses that judge no calls, by protocol and port.
 type wide struct {
@@ -175,16 +177,17 @@ type calls struct {
 }
 
 // newCalls returns the clauses by path; nil for none.
-func newCalls(clauses []clause) *calls {
+func newCalls(clauses []clause, rests []Destination) *calls {
 	if len(clauses) == 0 {
 		return nil
 	}
 	cs := &calls{exact: map[string][]clause{}, below: map[string][]clause{}}
 	for _, c := range clauses {
-		if len(c.call.Paths) == 0 {
+		paths := rests[c.call].Paths
+		if len(paths) == 0 {
 			cs.anyPath = append(cs.anyPath, c)
 		}
-		for _, p := range c.call.Paths {
+		for _, p := range paths {
 			if prefix, ok := strings.CutSuffix(p.text, "*"); ok {
 				cs.below[prefix] = append(cs.below[prefix], c)
 				cs.deepest = max(cs.deepest, strings.Count(prefix, "/"))
@@ -197,25 +200,25 @@ func newCalls(clauses []clause) *calls {
 }
 
 // judge adds to v what the clauses say about a.
-func (cs *calls) judge(v verdict, a *Access) verdict {
+func (cs *calls) judge(v verdict, a *Access, rests []Destination) verdict {
 	if cs == nil {
 		return v
 	}
-	v = v.called(cs.anyPath, a)
-	v = v.called(cs.exact[a.Path], a)
+	v = v.called(cs.anyPath, a, rests)
+	v = v.called(cs.exact[a.Path], a, rests)
 	for i, slashes := 0, 0; i < len(a.Path) && slashes < cs.deepest; i++ {
 		if a.Path[i] == '/' {
 			slashes++
-			v = v.called(cs.below[a.Path[:i+1]], a)
+			v = v.called(cs.below[a.Path[:i+1]], a, rests)
 		}
 	}
 	return v
 }
 
 // called adds what clauses whose paths a meets say about it.
-func (v verdict) called(clauses []clause, a *Access) verdict {
+func (v verdict) called(clauses []clause, a *Access, rests []Destination) verdict {
 	for i := range clauses {
-		if c := &clauses[i]; c.takesPort(a) && c.call.containsMethod(a) {
+		if c := &clauses[i]; c.takesPort(a) && rests[c.call].containsMethod(a) {
 			v.add(c.rule, c.deny)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 type Engine struct {
 	rules   []heldRule             // in force, sorted by ID
 	expired []heldRule             // allows and denies that are not, sorted by ID; only explanations read them
+	store   storage                // what they say
 	trust   *identity.TrustDomains // nil: any
 	places  places
 	table   table
@@ -65,7 +66,7 @@ func (e *Engine) Rules() iter.Seq[*EffectiveRule] {
 			return
 		}
 		for n := range e.rules {
-			if !yield(e.rules[n].effective()) {
+			if !yield(e.store.effective(&e.rules[n])) {
 				return
 			}
 		}

@@ -63,7 +63,7 @@ func (e *Engine) Explain(r Request) Explanation {
 		if !e.selects(&e.rules[n], &r.Source) {
 			continue
 		}
-		switch rule := e.rules[n].effective(); {
+		switch rule := e.store.effective(&e.rules[n]); {
 		case rule.Effect == Within:
 			x.Boundaries = append(x.Boundaries, Finding{rule, rule.misses(&r.Access)})
 		case rule.To[0].contains(&r.Access):
@@ -80,7 +80,7 @@ func (e *Engine) Explain(r Request) Explanation {
 
 // selects reports whether a rule applies to w.
 func (e *Engine) selects(r *heldRule, w *identity.Workload) bool {
-	return e.speaksFor(w) && r.sources.Matches(*w)
+	return e.speaksFor(w) && e.store.selectors[r.group].Matches(*w)
 }
 
 // invalid says what keeps a from being judged.
@@ -207,8 +207,9 @@ func (e *Engine) nearest(r *Request) []Finding {
 			if rules[n].effect != Allow {
 				continue
 			}
-			if shared := rules[n].to[0].sharedLabels(&r.Access); shared >= 2 {
-				rule := rules[n].effective()
+			to := e.store.whole(e.store.to[rules[n].to.first])
+			if shared := to.sharedLabels(&r.Access); shared >= 2 {
+				rule := e.store.effective(&rules[n])
 				if misses := e.allMisses(rule, r); shared == samePlace || len(misses) <= maxMisses {
 					near = append(near, ranked{Finding{rule, misses}, shared})
 					most = max(most, shared)
@@ -249,12 +250,12 @@ func (e *Engine) allMisses(rule *EffectiveRule, r *Request) []Miss {
 const samePlace = 1 << 10
 
 // sharedLabels returns how many labels at its end a's host shares with one of d's patterns, and samePlace when a is at a place of d.
-func (d *heldDestination) sharedLabels(a *Access) int {
-	if w := d.whole(); w.containsPlace(a) {
+func (d *Destination) sharedLabels(a *Access) int {
+	if d.containsPlace(a) {
 		return samePlace
 	}
 	most := 0
-	for _, p := range d.hosts {
+	for _, p := range d.Hosts {
 		most = max(most, sharedLabels(p.String(), a.Host.String()))
 	}
 	return most

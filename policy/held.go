@@ -9,20 +9,24 @@ import (
 	"github.com/egresskit/egress/match"
 )
 
-// A heldRule is an EffectiveRule as an engine holds it, which takes a fraction of the memory: engines hold many rules, and show few.
+// A heldRule is an EffectiveRule as an engine holds it: in a fraction of the memory, and with next to nothing for the garbage collector to
+// follow, because engines hold many rules and show few. What it says is in storage, by number.
 type heldRule struct {
-	id      RuleID
-	effect  Effect
-	sources identity.Selector
-	to      []heldDestination
-	notes   *notes // nil: there are none
+	id     RuleID
+	group  int32 // of the sources
+	to     extent
+	notes  int32 // none: there are none
+	effect Effect
 }
 
-// A heldDestination is a Destination apart from its hosts, in which it often differs alone from others, and these.
+// A heldDestination is a Destination apart from its hosts, in which alone it often differs from others, and these.
 type heldDestination struct {
-	hosts []match.Pattern
-	rest  *Destination // without hosts; shared
+	hosts extent
+	rest  int32
 }
+
+// An extent is a part of a list: n entries from first on.
+type extent struct{ first, n int32 }
 
 // notes are what a rule holds for people.
 type notes struct {
@@ -31,41 +35,47 @@ type notes struct {
 	at            Position
 }
 
-// effective returns the rule as it is shown. The lists of its destinations are those of r.
-func (r *heldRule) effective() *EffectiveRule {
-	e := &EffectiveRule{ID: r.id, Effect: r.effect, Sources: r.sources}
-	if len(r.to) > 0 {
-		e.To = make([]Destination, len(r.to))
+// storage is what rules say, in lists that they share. It grows while policies are compiled.
+type storage struct {
+	selectors []identity.Selector // by group
+	to        []heldDestination
+	hosts     []match.Pattern
+	rests     []Destination // without hosts
+	notes     []notes
+}
+
+// effective returns a rule as it is shown. The lists of its destinations are those of the storage.
+func (s *storage) effective(r *heldRule) *EffectiveRule {
+	e := &EffectiveRule{ID: r.id, Effect: r.effect, Sources: s.selectors[r.group]}
+	if r.to.n > 0 {
+		e.To = make([]Destination, r.to.n)
 	}
-	for i := range r.to {
-		e.To[i] = r.to[i].whole()
+	for i, d := range s.destinations(r.to) {
+		e.To[i] = s.whole(d)
 	}
-	if n := r.notes; n != nil {
+	if r.notes != none {
+		n := &s.notes[r.notes]
 		e.Reason, e.Owner, e.Expires, e.At = n.reason, n.owner, n.expires, n.at
 	}
 	return e
 }
 
-func (d *heldDestination) whole() Destination {
-	w := *d.rest
-	w.Hosts = d.hosts
+func (s *storage) destinations(to extent) []heldDestination { return s.to[to.first : to.first+to.n] }
+
+func (s *storage) hostsOf(d heldDestination) []match.Pattern {
+	end := d.hosts.first + d.hosts.n
+	return s.hosts[d.hosts.first:end:end]
+}
+
+func (s *storage) whole(d heldDestination) Destination {
+	w := s.rests[d.rest]
+	w.Hosts = s.hostsOf(d)
 	return w
 }
 
-// String returns the canonical text of the destination.
-func (d heldDestination) String() string { return d.whole().String() }
-
-// storage makes what an engine holds of policies, in few pieces of memory: rules live and die together.
-type storage struct {
-	to    []heldDestination
-	hosts []match.Pattern
-	rest  *Destination // the last one made; rules next to each other mostly differ in hosts alone
-	notes *notes       // the last ones
-}
-
-// newStorage returns storage with room for what policies hold, and how many rules that is.
-func newStorage(policies []*Policy) (s storage, rules int) {
-	var to, hosts int
+// reserve makes room for what policies say, and returns the number of their rules.
+func (s *storage) reserve(policies []*Policy) (rules int) {
+	var to, hosts, noted int
 	count := func(s *Section) {
 		rules += len(s.Allow) + len(s.Deny)
 		if s.Within != nil {
@@ -75,6 +85,9 @@ func newStorage(policies []*Policy) (s storage, rules int) {
 			to += len(list)
 			for i := range list {
 				hosts += len(list[i].To.Hosts)
+				if list[i].notes() != (notes{}) {
+					noted++
+				}
 			}
 		}
 	}
@@ -84,26 +97,23 @@ func newStorage(policies []*Policy) (s storage, rules int) {
 			count(&p.Sources[i].Section)
 		}
 	}
-	return storage{to: make([]heldDestination, 0, to), hosts: make([]match.Pattern, 0, hosts)}, rules
+	s.to, s.hosts, s.notes = make([]heldDestination, 0, to), make([]match.Pattern, 0, hosts), make([]notes, 0, noted)
+	return rules
 }
 
-// destination returns a list of one: what is in d, without sharing anything with it, lists in order and, in an allow, with the default
-// ports spelled out.
-func (s *storage) destination(d *Destination, effect Effect) []heldDestination {
-	h := len(s.hosts)
+// add adds what is in d, without sharing anything with it, lists in order and, in an allow, with the default ports spelled out.
+func (s *storage) add(d *Destination, effect Effect) {
+	first := len(s.hosts)
 	s.hosts = append(s.hosts, d.Hosts...)
-	hosts := slices.Clip(s.hosts[h:])
-	if len(hosts) > 1 {
+	if hosts := s.hosts[first:]; len(hosts) > 1 {
 		slices.SortFunc(hosts, match.Pattern.Compare)
-		hosts = slices.CompactFunc(hosts, match.Pattern.Equal)
+		s.hosts = s.hosts[:first+len(slices.CompactFunc(hosts, match.Pattern.Equal))]
 	}
-	n := len(s.to)
-	s.to = append(s.to, heldDestination{hosts, s.restOf(d, effect)})
-	return s.to[n : n+1 : n+1]
+	s.to = append(s.to, heldDestination{extent{int32(first), int32(len(s.hosts) - first)}, s.addRest(d, effect)})
 }
 
-// restOf returns d without hosts.
-func (s *storage) restOf(d *Destination, effect Effect) *Destination {
+// addRest adds d without hosts, unless it is what was added last: rules next to each other mostly differ in hosts alone.
+func (s *storage) addRest(d *Destination, effect Effect) int32 {
 	r := *d
 	r.Hosts = nil
 	r.Methods = sortedUnique(d.Methods, strings.Compare)
@@ -111,27 +121,26 @@ func (s *storage) restOf(d *Destination, effect Effect) *Destination {
 	if effect == Allow && d.Ports.IsEmpty() {
 		r.Ports = defaultPorts(d.Protocol)
 	}
-	if s.rest == nil || !s.rest.sameButHosts(&r) {
-		if r.OriginateTLS != nil {
-			o := *r.OriginateTLS
-			r.OriginateTLS = &o
-		}
-		s.rest = new(r)
+	last := len(s.rests) - 1
+	if last >= 0 && s.rests[last].sameButHosts(&r) {
+		return int32(last)
 	}
-	return s.rest
+	if r.OriginateTLS != nil {
+		r.OriginateTLS = new(*r.OriginateTLS)
+	}
+	s.rests = append(s.rests, r)
+	return int32(last + 1)
 }
 
-// notesOf returns the notes of a draft.
-func (s *storage) notesOf(f *draft) *notes {
-	n := notes{at: *f.at.own}
-	if f.given != nil {
-		n.reason, n.owner, n.expires = f.given.Reason, f.given.Owner, f.given.Expires
-	}
+// addNotes adds notes, unless there are none, or they are those that were added last.
+func (s *storage) addNotes(n notes) int32 {
 	if n == (notes{}) {
-		return nil
+		return none
 	}
-	if s.notes == nil || *s.notes != n {
-		s.notes = new(n)
+	last := len(s.notes) - 1
+	if last < 0 || s.notes[last] != n {
+		s.notes = append(s.notes, n)
+		last++
 	}
-	return s.notes
+	return int32(last)
 }

@@ -74,9 +74,9 @@ func (d *drafts) deriveNames() {
 		if f.name != "" {
 			continue
 		}
-		texts[i] = f.says()
+		texts[i] = d.says(f)
 		t, seen := twins[texts[i]]
-		if n := f.notes(); !seen {
+		if n := f.notes().String(); !seen {
 			twins[texts[i]] = twin{notes: n}
 		} else if n != t.notes {
 			twins[texts[i]] = twin{differ: true}
@@ -89,20 +89,20 @@ func (d *drafts) deriveNames() {
 		}
 		text := texts[i]
 		if twins[text].differ {
-			text += "\x00" + f.notes()
+			text += "\x00" + f.notes().String()
 		}
-		f.name = deriveName(f.readable(), text)
+		f.name = deriveName(d.readable(f), text)
 	}
 }
 
 // readable returns the part of a derived name that is for people: the effect and the first host or prefix.
-func (f *draft) readable() string {
-	to, effect := f.to[0], f.at.list.String()
+func (d *drafts) readable(f *draft) string {
+	to, effect := d.store.whole(d.store.to[f.to.first]), f.at.list.String()
 	switch {
-	case len(to.hosts) > 0:
-		return effect + "-" + to.hosts[0].String()
-	case !to.rest.Addresses.IsEmpty():
-		return effect + "-" + to.rest.Addresses.Prefixes()[0].String()
+	case len(to.Hosts) > 0:
+		return effect + "-" + to.Hosts[0].String()
+	case !to.Addresses.IsEmpty():
+		return effect + "-" + to.Addresses.Prefixes()[0].String()
 	}
 	return effect
 }

@@ -64,30 +64,30 @@ func newSurveyor(hosts, destinations int) *surveyor {
 }
 
 // surveyorOf returns a surveyor that has heard rules.
-func surveyorOf(rules []heldRule) *surveyor {
+func surveyorOf(rules []heldRule, store *storage) *surveyor {
 	hosts, destinations := 0, 0
 	for n := range rules {
-		to := rules[n].to
-		destinations += len(to)
-		for i := range to {
-			hosts += len(to[i].hosts)
+		destinations += int(rules[n].to.n)
+		for _, d := range store.destinations(rules[n].to) {
+			hosts += int(d.hosts.n)
 		}
 	}
 	s := newSurveyor(hosts, destinations)
 	for n := range rules {
-		for i := range rules[n].to {
-			s.add(&rules[n].to[i])
+		for _, d := range store.destinations(rules[n].to) {
+			s.add(store.hostsOf(d), store.rests[d.rest].Addresses)
 		}
 	}
 	return s
 }
 
-func (s *surveyor) add(d *heldDestination) {
+// add notes the places of a destination.
+func (s *surveyor) add(hosts []match.Pattern, addresses match.Prefixes) {
 	before := len(s.named)
-	for i := range d.hosts {
-		s.named = append(s.named, s.addHost(&d.hosts[i]))
+	for i := range hosts {
+		s.named = append(s.named, s.addHost(&hosts[i]))
 	}
-	for _, p := range d.rest.Addresses.Prefixes() {
+	for _, p := range addresses.Prefixes() {
 		s.named = append(s.named, s.addPrefix(p))
 	}
 	s.count = append(s.count, int32(len(s.named)-before))

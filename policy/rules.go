@@ -20,28 +20,39 @@ type drafts struct {
 type draft struct {
 	name    string // as given; empty: to be derived
 	given   *Rule  // nil for a boundary, which is made of several
-	to      []heldDestination
+	to      extent
 	at      locus
 	expired bool
 }
 
 // says returns the canonical text of effect, source and destinations.
-func (f *draft) says() string {
-	return f.at.list.String() + " " + f.at.in.source.key() + " " + joinedBy(f.to, " or ")
+func (d *drafts) says(f *draft) string {
+	to := make([]Destination, f.to.n)
+	for i, held := range d.store.destinations(f.to) {
+		to[i] = d.store.whole(held)
+	}
+	return f.at.list.String() + " " + f.at.in.source.key() + " " + joinedBy(to, " or ")
 }
 
-// notes returns the canonical text of what else a rule holds.
-func (f *draft) notes() string {
+// notes returns what else a rule holds.
+func (f *draft) notes() notes {
 	if f.given == nil {
-		return ""
+		return notes{at: *f.at.own}
 	}
-	return strings.Join([]string{f.given.Reason, f.given.Owner, day(f.given.Expires)}, "\x00")
+	return f.given.notes()
+}
+
+func (r *Rule) notes() notes { return notes{r.Reason, r.Owner, r.Expires, r.At} }
+
+// String returns the canonical text of all but the position.
+func (n notes) String() string {
+	return strings.Join([]string{n.reason, n.owner, day(n.expires)}, "\x00")
 }
 
 // An origin is the section of a policy that rules are from: who they speak for, and where it stands.
 type origin struct {
 	source sourceName
-	from   identity.Selector
+	group  int32
 	at     Position
 }
 
@@ -66,7 +77,11 @@ func (l *locus) position(field string) Position {
 	return within(at, field)
 }
 
-func (d *drafts) section(in *origin, s *Section) {
+func (d *drafts) section(source sourceName, from identity.Selector, s *Section, at Position) {
+	if len(s.Allow)+len(s.Deny) == 0 && s.Within == nil {
+		return
+	}
+	in := &origin{source, d.group(from), at}
 	for i := range s.Allow {
 		d.rule(&s.Allow[i], locus{&s.Allow[i].At, in, Allow, i})
 	}
@@ -80,7 +95,9 @@ func (d *drafts) section(in *origin, s *Section) {
 
 func (d *drafts) rule(r *Rule, at locus) {
 	d.checkRule(r, &at)
-	d.list = append(d.list, draft{name: r.Name, given: r, to: d.store.destination(&r.To, at.list), at: at, expired: r.expired(d.now)})
+	first := len(d.store.to)
+	d.store.add(&r.To, at.list)
+	d.list = append(d.list, draft{name: r.Name, given: r, to: extent{int32(first), 1}, at: at, expired: r.expired(d.now)})
 }
 
 func (d *drafts) boundary(in *origin, rules []Rule) {
@@ -89,7 +106,7 @@ func (d *drafts) boundary(in *origin, rules []Rule) {
 		return
 	}
 	b := draft{name: in.source.boundary(), at: locus{own: &rules[0].At, in: in, list: Within}}
-	var to []heldDestination
+	first := len(d.store.to)
 	for i := range rules {
 		r := &rules[i]
 		d.checkRule(r, &locus{&r.At, in, Within, i})
@@ -97,10 +114,17 @@ func (d *drafts) boundary(in *origin, rules []Rule) {
 			b.at.own = &r.At
 		}
 		if !r.expired(d.now) {
-			to = append(to, d.store.destination(&r.To, Within)...)
+			d.store.add(&r.To, Within)
 		}
 	}
-	b.to = sortedUnique(to, func(a, b heldDestination) int { return strings.Compare(a.String(), b.String()) })
+	to := d.store.to[first:]
+	compare := func(a, b heldDestination) int {
+		return strings.Compare(d.store.whole(a).String(), d.store.whole(b).String())
+	}
+	slices.SortFunc(to, compare)
+	to = slices.CompactFunc(to, func(a, b heldDestination) bool { return compare(a, b) == 0 })
+	d.store.to = d.store.to[:first+len(to)]
+	b.to = extent{int32(first), int32(len(to))}
 	d.list = append(d.list, b)
 }
 
@@ -112,13 +136,13 @@ func (d *drafts) finish() {
 	for _, n := range d.sorted() {
 		f := &d.list[n]
 		if o != nil && f.name == o.name {
-			if f.says() != o.says() || f.notes() != o.notes() {
+			if d.says(f) != d.says(o) || f.notes().String() != o.notes().String() {
 				d.duplicate(f, o)
 			}
 			continue
 		}
 		o = f
-		r := heldRule{ids.of(f), f.at.list, f.at.in.from, f.to, d.store.notesOf(f)}
+		r := heldRule{ids.of(f), f.at.in.group, f.to, d.store.addNotes(f.notes()), f.at.list}
 		if f.expired {
 			d.compiler.expired = append(d.compiler.expired, r)
 		} else {

@@ -20,36 +20,20 @@ type group struct {
 // A boundary is a rule with effect Within. Each has a scope of its own.
 type boundary struct{ rule, scope int32 }
 
-// gather makes a group for each selector of the rules, and returns the group of each rule.
-func (gs *groups) gather(rules []heldRule) []int32 {
-	groupOf := make([]int32, len(rules))
-	ids := map[string]int32{} // by selector
-	var selectors []identity.Selector
-	for n := range rules {
-		by := rules[n].sources
-		if n > 0 && by.Equal(rules[n-1].sources) {
-			groupOf[n] = groupOf[n-1]
-			continue
-		}
-		id, seen := ids[by.String()]
-		if !seen {
-			id = int32(len(selectors))
-			ids[by.String()] = id
-			selectors = append(selectors, by)
-		}
-		groupOf[n] = id
-	}
-	gs.all, gs.index = make([]group, len(selectors)), identity.NewIndex(selectors)
-	return groupOf
+// newGroups makes a group for each selector.
+func newGroups(selectors []identity.Selector) groups {
+	return groups{make([]group, len(selectors)), identity.NewIndex(selectors)}
 }
 
 // scopes returns the scope of each rule, and tells the groups their boundaries and, where rules name some at all, their globs.
-func (gs *groups) scopes(rules []heldRule, globs bool) []int32 {
-	scopes := gs.gather(rules)
+func (gs *groups) scopes(rules []heldRule, store *storage, globs bool) []int32 {
+	scopes := make([]int32, len(rules))
 	next := int32(len(gs.all))
 	for n := range rules {
-		r, g := &rules[n], &gs.all[scopes[n]]
-		g.globs = g.globs || globs && r.namesGlobs()
+		r := &rules[n]
+		g := &gs.all[r.group]
+		g.globs = g.globs || globs && store.namesGlobs(r)
+		scopes[n] = r.group
 		if r.effect == Within {
 			g.boundaries = append(g.boundaries, boundary{int32(n), next})
 			scopes[n] = next
@@ -59,9 +43,9 @@ func (gs *groups) scopes(rules []heldRule, globs bool) []int32 {
 	return scopes
 }
 
-func (r *heldRule) namesGlobs() bool {
-	for i := range r.to {
-		for _, p := range r.to[i].hosts {
+func (s *storage) namesGlobs(r *heldRule) bool {
+	for _, d := range s.destinations(r.to) {
+		for _, p := range s.hostsOf(d) {
 			if p.Kind() == match.Glob {
 				return true
 			}

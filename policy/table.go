@@ -10,6 +10,7 @@ type table struct {
 	spots  []spot   // by place
 	more   []clause // of spots with several
 	crowds []*crowd
+	rests  []Destination // those that clauses judge calls by
 }
 
 // A spot is what rules say about one place. Nearly all have one clause, which is with them, so that a decision looks at one line of memory.
@@ -25,17 +26,19 @@ const inCrowd = -1
 type clause struct {
 	scope       int32 // whom it is for: the number of a group, or that of a boundary
 	rule        int32
+	call        int32 // the number of the destination that judges method and path; none: takes all
 	first, last uint16
 	protocols   uint8 // bit p: contains requests of protocol p
 	deny        bool
-	call        *Destination // judges method and path; nil: takes all
 }
 
-func (c *clause) takes(a *Access) bool {
-	return c.takesPort(a) && c.takesCall(a)
+func (c *clause) takes(a *Access, rests []Destination) bool {
+	return c.takesPort(a) && c.takesCall(a, rests)
 }
 
-func (c *clause) takesCall(a *Access) bool { return c.call == nil || c.call.containsCall(a) }
+func (c *clause) takesCall(a *Access, rests []Destination) bool {
+	return c.call == none || rests[c.call].containsCall(a)
+}
 
 func (c *clause) takesPort(a *Access) bool {
 	return c.protocols>>a.Protocol&1 != 0 && c.first <= a.Port && a.Port <= c.last
@@ -65,7 +68,7 @@ func (v verdict) merge(o verdict) verdict {
 func (t *table) judge(v verdict, a *Access, of *View, place int32) verdict {
 	for place != none {
 		s := &t.spots[place]
-		if c := &s.clause; c.takesPort(a) && of.has(c.scope) && c.takesCall(a) {
+		if c := &s.clause; c.takesPort(a) && of.has(c.scope) && c.takesCall(a, t.rests) {
 			v.add(c.rule, c.deny)
 		}
 		if s.n != 0 {
@@ -80,12 +83,12 @@ func (t *table) judge(v verdict, a *Access, of *View, place int32) verdict {
 func (t *table) judgeSeveral(v verdict, a *Access, of *View, s *spot) verdict {
 	if s.n == inCrowd {
 		for i := range of.len() {
-			v = t.crowds[s.first].judge(v, a, of.group(i))
+			v = t.crowds[s.first].judge(v, a, of.group(i), t.rests)
 		}
 		return v
 	}
 	for i := range s.n {
-		if c := &t.more[s.first+i]; c.takesPort(a) && of.has(c.scope) && c.takesCall(a) {
+		if c := &t.more[s.first+i]; c.takesPort(a) && of.has(c.scope) && c.takesCall(a, t.rests) {
 			v.add(c.rule, c.deny)
 		}
 	}
@@ -96,16 +99,16 @@ func (t *table) judgeSeveral(v verdict, a *Access, of *View, s *spot) verdict {
 func (t *table) contains(a *Access, scope, place int32) bool {
 	for place != none {
 		s := &t.spots[place]
-		if s.clause.scope == scope && s.clause.takes(a) {
+		if s.clause.scope == scope && s.clause.takes(a, t.rests) {
 			return true
 		}
 		if s.n == inCrowd {
-			if t.crowds[s.first].judge(noVerdict, a, scope) != noVerdict {
+			if t.crowds[s.first].judge(noVerdict, a, scope, t.rests) != noVerdict {
 				return true
 			}
 		} else {
 			for i := range s.n {
-				if c := &t.more[s.first+i]; c.scope == scope && c.takes(a) {
+				if c := &t.more[s.first+i]; c.scope == scope && c.takes(a, t.rests) {
 					return true
 				}
 			}
@@ -116,24 +119,37 @@ func (t *table) contains(a *Access, scope, place int32) bool {
 }
 
 // newTable returns the table of rules with their scopes, whose places the surveyor has numbered.
-func newTable(rules []heldRule, scopes []int32, s *surveyor, outer []int32) table {
-	t := table{spots: make([]spot, len(outer))}
-	for place, clauses := range clausesOf(rules, scopes, s) {
-		t.spots[place].n += int32(len(clauses))
+func newTable(rules []heldRule, scopes []int32, store *storage, s *surveyor, outer []int32) table {
+	t := table{spots: make([]spot, len(outer)), rests: store.rests}
+	says := make([][]clause, len(store.rests))
+	for n := range says {
+		says[n] = clausesOf(&store.rests[n], int32(n))
+	}
+	for _, m := range mentions(rules, store, s) {
+		for _, place := range m.places {
+			t.spots[place].n += int32(len(says[m.rest]))
+		}
 	}
 	several := int32(0)
 	for p := range t.spots {
-		if here := &t.spots[p]; here.n > 1 {
+		here := &t.spots[p]
+		if here.n > 1 {
 			here.first, several = several, several+here.n
 		}
-		t.spots[p].outer = outer[p]
+		here.outer = outer[p]
 	}
 	t.more = make([]clause, several)
-	for place, clauses := range clausesOf(rules, scopes, s) {
-		if here := &t.spots[place]; here.n == 1 {
-			here.clause = clauses[0]
-		} else {
-			here.first += int32(copy(t.more[here.first:], clauses))
+	for n, m := range mentions(rules, store, s) {
+		for _, c := range says[m.rest] {
+			c.scope, c.rule, c.deny = scopes[n], n, rules[n].effect == Deny
+			for _, place := range m.places {
+				if here := &t.spots[place]; here.n == 1 {
+					here.clause = c
+				} else {
+					t.more[here.first] = c
+					here.first++
+				}
+			}
 		}
 	}
 	for p := range t.spots {
@@ -143,27 +159,28 @@ func newTable(rules []heldRule, scopes []int32, s *surveyor, outer []int32) tabl
 			continue
 		}
 		here.first -= here.n
-		if clauses := t.more[here.first : here.first+here.n]; crowded(clauses) {
+		if clauses := t.more[here.first : here.first+here.n]; crowded(clauses, t.rests) {
 			here.first, here.n = int32(len(t.crowds)), inCrowd
-			t.crowds = append(t.crowds, newCrowd(clauses))
+			t.crowds = append(t.crowds, newCrowd(clauses, t.rests))
 		}
 	}
 	return t
 }
 
-// clausesOf yields places with what a rule says about them, rule by rule. The clauses hold until the next place.
-func clausesOf(rules []heldRule, scopes []int32, s *surveyor) iter.Seq2[int32, []clause] {
-	return func(yield func(int32, []clause) bool) {
+// A mention is one destination of a rule: the places, and what is said about them.
+type mention struct {
+	places []int32
+	rest   int32
+}
+
+// mentions yields the destinations of rules, rule by rule, with the number of the rule.
+func mentions(rules []heldRule, store *storage, s *surveyor) iter.Seq2[int32, mention] {
+	return func(yield func(int32, mention) bool) {
 		named, count := s.named, s.count
-		var clauses []clause
 		for n := range rules {
-			r := &rules[n]
-			for i := range r.to {
-				clauses = appendClauses(clauses[:0], scopes[n], int32(n), r.effect == Deny, r.to[i].rest)
-				for _, place := range named[:count[0]] {
-					if !yield(place, clauses) {
-						return
-					}
+			for _, d := range store.destinations(rules[n].to) {
+				if !yield(int32(n), mention{named[:count[0]], d.rest}) {
+					return
 				}
 				named, count = named[count[0]:], count[1:]
 			}
@@ -171,20 +188,21 @@ func clausesOf(rules []heldRule, scopes []int32, s *surveyor) iter.Seq2[int32, [
 	}
 }
 
-// appendClauses appends what a destination says about its places, as clauses of a rule: one for each range of ports.
-func appendClauses(out []clause, scope, rule int32, deny bool, d *Destination) []clause {
-	c := clause{scope: scope, rule: rule, first: 1, last: math.MaxUint16, deny: deny}
+// clausesOf returns what a destination says about its places, whichever rule it is of: one clause for each range of ports.
+func clausesOf(d *Destination, number int32) []clause {
+	c := clause{first: 1, last: math.MaxUint16, call: none}
 	for p := TLS; p <= SCTP; p++ {
 		if d.Protocol.Contains(p) {
 			c.protocols |= 1 << p
 		}
 	}
 	if len(d.Methods)+len(d.Paths) > 0 {
-		c.call = d
+		c.call = number
 	}
 	if d.Ports.IsEmpty() {
-		return append(out, c)
+		return []clause{c}
 	}
+	var out []clause
 	for _, r := range d.Ports.Ranges() {
 		c.first, c.last = r.First, r.Last
 		out = append(out, c)
