@@ -20,7 +20,7 @@ type group struct {
 // A boundary is a rule with effect Within. Each has a scope of its own.
 type boundary struct{ rule, scope int32 }
 
-// newGroups makes a group for each selector.
+// newGroups makes a group for each selector, those that only expired rules have included.
 func newGroups(selectors []identity.Selector) groups {
 	return groups{make([]group, len(selectors)), identity.NewIndex(selectors)}
 }
