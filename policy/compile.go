@@ -45,7 +45,7 @@ func Compile(policies []*Policy, opts ...Option) (*Engine, error) {
 	if err := c.found.Err(); err != nil {
 		return nil, err
 	}
-	sortByID(c.rules) // sorted in the main, policy by policy
+	sortByID(c.rules) // sorted already, unless policies and namespaces have the same names
 	sortByID(c.expired)
 	return newEngine(c.rules, c.expired, c.store, o.trust)
 }
@@ -82,21 +82,28 @@ func (c *compiler) group(s identity.Selector) int32 {
 	return n
 }
 
-// sorted returns the policies in order of name, and reports those that are nil or share a name: their rules would too.
+// sorted returns the policies in the order of their rules' IDs, and reports those that are nil or share a name: their rules would too.
 func (c *compiler) sorted(policies []*Policy) []*Policy {
-	out := slices.Clone(policies)
+	type begun struct {
+		*Policy
+		ids string // what the IDs begin with
+	}
+	list := make([]begun, 0, len(policies))
 	for i, p := range policies {
 		if p == nil {
 			c.report("nil-policy", Position{Field: fmt.Sprintf("policies[%d]", i)}, "the policy is nil", "")
+			continue
 		}
+		list = append(list, begun{p, p.id() + "/"})
 	}
-	out = slices.DeleteFunc(out, func(p *Policy) bool { return p == nil })
-	slices.SortStableFunc(out, func(a, b *Policy) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), a.At.Compare(b.At))
+	slices.SortStableFunc(list, func(a, b begun) int {
+		return cmp.Or(strings.Compare(a.ids, b.ids), strings.Compare(a.Name, b.Name), a.At.Compare(b.At))
 	})
-	for i := 1; i < len(out); i++ {
-		if p, o := out[i], out[i-1]; p.Namespace == o.Namespace && p.Name == o.Name {
-			c.report("duplicate-policy", within(p.position(), "metadata.name"), fmt.Sprintf("there is another policy named %q%s", p.id(), seenAt(o.At)), "give each policy a name of its own")
+	out := make([]*Policy, len(list))
+	for i, p := range list {
+		out[i] = p.Policy
+		if i > 0 && p.ids == list[i-1].ids && p.Name == list[i-1].Name {
+			c.report("duplicate-policy", within(p.position(), "metadata.name"), fmt.Sprintf("there is another policy named %q%s", p.id(), seenAt(list[i-1].At)), "give each policy a name of its own")
 		}
 	}
 	return out
@@ -203,13 +210,13 @@ func (c *compiler) sources(s identity.Selector, l limits, at Position) identity.
 		c.report("missing-from", at, "the source selects nothing", "write from with namespaces, serviceAccounts or labels; rules for every workload go to the cluster section")
 		return s
 	}
-	for _, t := range s.Terms() {
-		if l.namespace != "" && !speaksFor(t, l.namespace) {
-			c.report("foreign-namespace", at, fmt.Sprintf("the policy speaks for namespace %q alone, and not for %s", l.namespace, strings.Join(t.Namespaces, ", ")),
-				"leave namespaces out, or use a policy without a namespace")
-		}
-	}
 	if l.namespace != "" {
+		for _, t := range s.Terms() {
+			if !speaksFor(t, l.namespace) {
+				c.report("foreign-namespace", at, fmt.Sprintf("the policy speaks for namespace %q alone, and not for %s", l.namespace, strings.Join(t.Namespaces, ", ")),
+					"leave namespaces out, or use a policy without a namespace")
+			}
+		}
 		s = s.InNamespace(l.namespace)
 	}
 	limited, err := s.WithClusters(l.clusters...)
