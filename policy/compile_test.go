@@ -151,6 +151,25 @@ func TestCompileReportsAllMistakesInOrder(t *testing.T) {
 	}
 }
 
+// Rules are in order of ID although names of policies begin with each other, or are those of namespaces.
+func TestRulesAreInOrderOfID(t *testing.T) {
+	of := func(namespace, name string, rules ...string) *policy.Policy {
+		p := &policy.Policy{Namespace: namespace, Name: name, Sources: []policy.Source{{Name: "s", From: account("a", "x")}}}
+		for _, r := range rules {
+			p.Sources[0].Deny = append(p.Sources[0].Deny, policy.Rule{Name: r, To: hosts("a.com")})
+		}
+		return p
+	}
+	e := compile(t, []*policy.Policy{of("a", "m", "r"), of("", "a.b", "r"), of("", "a", "z", "b"), of("", "a-b", "r"), of("", "ab", "r")})
+	var got []policy.RuleID
+	for r := range e.Rules() {
+		got = append(got, r.ID)
+	}
+	if want := []policy.RuleID{"a-b/r", "a.b/r", "a/b", "a/m/r", "a/z", "ab/r"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // Of rules with one name, all but the first in the document are reported, whatever their order in memory.
 func TestDuplicatesAreToldFromTheFirst(t *testing.T) {
 	rule := func(line int, host string) policy.Rule {
