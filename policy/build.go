@@ -12,7 +12,7 @@ func newEngine(rules, expired []heldRule, store storage, trust *identity.TrustDo
 		return nil, err
 	}
 	e.groups = newGroups(store.selectors)
-	scopes := e.groups.scopes(rules, &e.store, e.places.globs.Len() > 0)
-	e.table = newTable(rules, scopes, &e.store, s, outer)
+	e.groups.scope(rules, &e.store, e.places.globs.Len() > 0)
+	e.table = newTable(rules, &e.store, s, outer)
 	return e, nil
 }

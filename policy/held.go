@@ -14,6 +14,7 @@ import (
 type heldRule struct {
 	id     RuleID
 	group  int32 // of the sources
+	scope  int32 // whom its clauses are for: the group or, of a boundary, it alone
 	to     extent
 	notes  int32 // none: there are none
 	effect Effect

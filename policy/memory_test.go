@@ -18,7 +18,7 @@ func TestSharedRulesAreHeldOnce(t *testing.T) {
 	before := heap()
 	e := compile(t, policies)
 	held := heap() - before
-	if perRule := held / (sources*own + shared); perRule > 2000 {
+	if perRule := held / (sources*own + shared); perRule > 400 {
 		t.Errorf("%d bytes a rule", perRule)
 	}
 	runtime.KeepAlive(e)

@@ -142,7 +142,7 @@ func (d *drafts) finish() {
 			continue
 		}
 		o = f
-		r := heldRule{ids.of(f), f.at.in.group, f.to, d.store.addNotes(f.notes()), f.at.list}
+		r := heldRule{id: ids.of(f), group: f.at.in.group, to: f.to, notes: d.store.addNotes(f.notes()), effect: f.at.list}
 		if f.expired {
 			d.compiler.expired = append(d.compiler.expired, r)
 		} else {

@@ -25,22 +25,20 @@ func newGroups(selectors []identity.Selector) groups {
 	return groups{make([]group, len(selectors)), identity.NewIndex(selectors)}
 }
 
-// scopes returns the scope of each rule, and tells the groups their boundaries and, where rules name some at all, their globs.
-func (gs *groups) scopes(rules []heldRule, store *storage, globs bool) []int32 {
-	scopes := make([]int32, len(rules))
+// scope gives each rule its scope, and tells the groups their boundaries and, where rules name some at all, their globs.
+func (gs *groups) scope(rules []heldRule, store *storage, globs bool) {
 	next := int32(len(gs.all))
 	for n := range rules {
 		r := &rules[n]
 		g := &gs.all[r.group]
 		g.globs = g.globs || globs && store.namesGlobs(r)
-		scopes[n] = r.group
+		r.scope = r.group
 		if r.effect == Within {
 			g.boundaries = append(g.boundaries, boundary{int32(n), next})
-			scopes[n] = next
+			r.scope = next
 			next++
 		}
 	}
-	return scopes
 }
 
 func (s *storage) namesGlobs(r *heldRule) bool {

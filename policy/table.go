@@ -118,8 +118,8 @@ func (t *table) contains(a *Access, scope, place int32) bool {
 	return false
 }
 
-// newTable returns the table of rules with their scopes, whose places the surveyor has numbered.
-func newTable(rules []heldRule, scopes []int32, store *storage, s *surveyor, outer []int32) table {
+// newTable returns the table of rules, whose places the surveyor has numbered.
+func newTable(rules []heldRule, store *storage, s *surveyor, outer []int32) table {
 	t := table{spots: make([]spot, len(outer)), rests: store.rests}
 	says := make([][]clause, len(store.rests))
 	for n := range says {
@@ -141,7 +141,7 @@ func newTable(rules []heldRule, scopes []int32, store *storage, s *surveyor, out
 	t.more = make([]clause, several)
 	for n, m := range mentions(rules, store, s) {
 		for _, c := range says[m.rest] {
-			c.scope, c.rule, c.deny = scopes[n], n, rules[n].effect == Deny
+			c.scope, c.rule, c.deny = rules[n].scope, n, rules[n].effect == Deny
 			for _, place := range m.places {
 				if here := &t.spots[place]; here.n == 1 {
 					here.clause = c
