@@ -82,6 +82,7 @@ func (d *drafts) section(source sourceName, from identity.Selector, s *Section, 
 		return
 	}
 	in := &origin{source, d.group(from), at}
+	d.list = slices.Grow(d.list, len(s.Allow)+len(s.Deny)+1)
 	for i := range s.Allow {
 		d.rule(&s.Allow[i], locus{&s.Allow[i].At, in, Allow, i})
 	}
