@@ -19,7 +19,8 @@ func noAllocs(t *testing.T, name string, f func()) {
 func TestLookupsDoNotAllocate(t *testing.T) {
 	hosts := []match.Host{
 		{}, match.MustParseHost("a.foo.com"), match.MustParseHost("h3.foo.com"), match.MustParseHost("a.b.c.d.e.f.g.example"),
-		match.MustParseHost("api-7.x.foo.com"), match.MustParseHost(longest),
+		match.MustParseHost("api-7.x.foo.com"), match.MustParseHost(longest), match.MustParseHost("a99.c.d.e.f.g.example"),
+		match.MustParseHost(strings.Repeat("a.", 60) + "d3.foo.com"), match.MustParseHost("x" + longest[1:]),
 	}
 	for _, size := range []int{1, 5, 10, 1000} {
 		var b match.Builder[int]
@@ -28,6 +29,14 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 			b.Add(match.MustParsePattern(fmt.Sprintf("*.d%d.foo.com", i)), i)
 			if i < 100 {
 				b.Add(match.MustParsePattern(fmt.Sprintf("api-%d*.*.foo.com", i)), i)
+			}
+		}
+		if size > 10 { // and what is too long for the table, and globs that share all but a piece
+			for _, text := range []string{longest, "*." + longest[2:], "a*." + longest[64:]} {
+				b.Add(match.MustParsePattern(text), 1)
+			}
+			for i := range size {
+				b.Add(match.MustParsePattern(fmt.Sprintf("a*%d.c.d.e.f.g.example", i)), i)
 			}
 		}
 		x, err := b.Build()

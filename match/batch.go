@@ -11,14 +11,13 @@ func (x *Index[V]) LookupBatch(dst []Entry[V], hosts []Host) []Entry[V] {
 		}
 		return dst
 	}
-	var patterns [batchSize]Pattern
-	var slots [batchSize]int
+	var finds [batchSize]found
 	for len(hosts) > 0 {
 		some := hosts[:min(len(hosts), batchSize)]
 		hosts = hosts[len(some):]
-		x.set.firsts(some, &patterns, &slots)
-		for i := range some {
-			dst = append(dst, Entry[V]{patterns[i], x.values[slots[i]]})
+		x.set.firsts(some, &finds)
+		for _, f := range finds[:len(some)] {
+			dst = append(dst, Entry[V]{f.pattern(), x.values[f.slot]})
 		}
 	}
 	return dst
@@ -27,43 +26,69 @@ func (x *Index[V]) LookupBatch(dst []Entry[V], hosts []Host) []Entry[V] {
 // batchSize is the number of hosts that are looked up together: about as many as a processor waits for at once.
 const batchSize = 32
 
+// A seek is what is known of a host before its text is compared.
+type seek struct {
+	fit, hash uint64 // as probe returns them
+	place, at uint32 // what take looks at first; 0: nothing
+}
+
 // firsts does for each of up to batchSize hosts what first does, in steps: each step begins, for all hosts, to fetch what the next one needs.
 // The set is not small.
-func (s *patternSet) firsts(hosts []Host, patterns *[batchSize]Pattern, slots *[batchSize]int) {
-	var pads [batchSize][chunkLen]byte
+func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
+	t := s.names
 	var readings [batchSize]reading
-	var fits, hashes [batchSize]uint64
+	var seeks [batchSize]seek
 	for i := range hosts {
-		r := &readings[i]
-		readings[i].name, readings[i].whole = readable(hosts[i].name, &pads[i])
-		s.keys.read(r)
-		fits[i], hashes[i] = s.names.probe(r, false)
+		s.keys.read(&readings[i], hosts[i].name)
+		seeks[i].fit, seeks[i].hash = t.probe(&readings[i], false)
 	}
 	// From here on only with those that may be found, so that no branch depends on it.
 	var list [batchSize]uint8
-	n, others := 0, uint64(0)
-	if s.globs != nil || s.hasLong() {
-		others = 1 // there is more to look at
+	n, more := 0, uint64(0)
+	if s.globs != nil {
+		more = 1
+	}
+	longest := maxHostLen // of names that are in the table only
+	if s.hasLong() {
+		longest = maxText
 	}
 	for i := range hosts {
-		patterns[i], slots[i] = Pattern{}, 0
+		finds[i] = found{}
 		list[n&(batchSize-1)] = uint8(i)
-		n += int((fits[i]|-fits[i])>>63 | others)
+		fit, over := seeks[i].fit, uint64(longest-len(hosts[i].name))
+		n += int((fit|-fit|over)>>63 | more)
 	}
 	for _, i := range list[:n] {
-		s.names.fetchBucket(&readings[i], hashes[i])
+		readings[i].fetched = t.buckets[scale(seeks[i].hash, len(t.filter))].slot
 	}
 	for _, i := range list[:n] {
-		s.names.fetchText(&readings[i], fits[i], hashes[i])
-	}
-	for _, i := range list[:n] {
-		h := hosts[i]
-		switch {
-		case h.IsZero():
-		case len(h.name) > maxText && s.hasLong() && s.tails.mayHave(s.keys, h.name):
-			patterns[i], slots[i] = s.first(h.name)
-		default:
-			patterns[i], slots[i] = s.rest(&readings[i], h.name, fits[i], hashes[i])
+		if seek := &seeks[i]; seek.fit != 0 {
+			want := readings[i].target(seek.fit, seek.hash)
+			place, at := t.peek(want, seek.hash)
+			seek.place, seek.at = uint32(place), uint32(at)
+			readings[i].fetched = uint32(t.arena[at+want.size-1])
 		}
 	}
+	for _, i := range list[:n] {
+		h, r, seek := hosts[i], &readings[i], &seeks[i]
+		switch {
+		case h.IsZero():
+		case len(h.name) > longest && s.tails.mayHave(s.keys, h.name):
+			finds[i] = s.first(h.name)
+		case s.globs == nil:
+			finds[i] = t.takePeeked(h.name, r, seek)
+		default:
+			finds[i] = s.rest(r, h.name, seek.fit, seek.hash)
+		}
+	}
+}
+
+// takePeeked is take, but it knows where to look first.
+func (t *table) takePeeked(name string, r *reading, s *seek) found {
+	want, at := r.target(s.fit, s.hash), uint(s.at)
+	if at != 0 && t.endsIn(at+want.size, name, r, want.tail) {
+		return t.found(&t.buckets[scale(s.hash, len(t.filter))], uint(s.place), at, want)
+	}
+	f, _ := t.take(name, r, s.fit, s.hash)
+	return f
 }

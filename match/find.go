@@ -3,45 +3,37 @@ package match
 import "math/bits"
 
 // probe returns bits for the suffixes of a name that there may be a text for: bit i for the subdomains of the last i bytes, and bit n for the
-// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. With ahead
-// it begins to fetch the buckets as well.
-func (t *table) probe(r *reading, ahead bool) (fit, longest uint64) {
-	filter, buckets, k := t.filter, t.buckets, t.keys
-	if r.whole != 0 {
-		longest = r.hash(k, uint(bits.TrailingZeros64(r.whole)))
-		home := t.home(longest)
-		w := filter[home]
-		fit = r.whole & -(w >> (longest & 63) & (w >> (longest >> 6 & 63)) & 1)
-		if ahead {
-			r.ahead = buckets[home].slot
-		}
-	}
-	whole, wholeHash := fit, longest
+// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. With fetch it begins to fetch the bucket of
+// the whole name, the one that is looked at most.
+func (t *table) probe(r *reading, fetch bool) (fit, longest uint64) {
+	keys, filter := t.keys, t.filter
 	ends := r.dots
 	for range t.minDepth - 1 {
 		ends &= ends - 1
 	}
-	for depths := t.depths; ends != 0 && depths > 0; depths-- {
+	var hash uint64
+	for depths := t.near; ends != 0; depths-- {
+		if depths == 0 {
+			if t.goOn == nil || filterBits(hash)&^t.goOn[scale(hash, len(t.goOn))] != 0 {
+				break
+			}
+			depths = t.far
+		}
 		i := uint(bits.TrailingZeros64(ends))
 		ends &= ends - 1
-		// This is r.hash, which is too large to be inlined.
-		short := less(i, chunkLen)
-		front, mask := r.name[uint(len(r.name))-i+short:], &lastBytes[(chunkLen+short)&31]
-		_ = front[chunkLen-1]
-		hash := r.sums[i/chunkLen&3] + mul(load(front)&mask[0]^k.front, load(front[8:])&mask[1]^(k.lengths+uint64(i)))
-		home := t.home(hash)
-		w := filter[home]
-		hit := w >> (hash & 63) & (w >> (hash >> 6 & 63)) & 1
-		fit |= hit << (i & 63)
-		if hit != 0 {
-			longest = hash
-		}
-		if ahead {
-			r.ahead = buckets[home].slot
+		hash = r.hash(keys, i)
+		if with := fit | 1<<(i&63); filterBits(hash)&^filter[scale(hash, len(filter))] == 0 {
+			fit, longest = with, hash
 		}
 	}
-	if whole != 0 {
-		longest = wholeHash
+	if r.whole != 0 {
+		hash = r.hash(keys, uint(bits.TrailingZeros64(r.whole)))
+		if fetch {
+			r.fetched = t.buckets[scale(hash, len(filter))].slot
+		}
+		if with := fit | r.whole; filterBits(hash)&^filter[scale(hash, len(filter))] == 0 {
+			fit, longest = with, hash
+		}
 	}
 	return fit, longest
 }
@@ -57,20 +49,31 @@ type found struct { // of a size that the compiler keeps in registers
 
 func (f found) pattern() Pattern { return Pattern{f.kind, f.text} }
 
+// A target is a text to look for: what lane it has, its length, what part of the name it ends in, and its kind.
+type target struct {
+	lane       uint64
+	size, tail uint
+	kind       Kind
+}
+
+// target returns the target of the longest suffix of those that fit, whose hash is given.
+func (r *reading) target(fit, hash uint64) target {
+	i := uint(63 - bits.LeadingZeros64(fit))
+	whole := uint(r.whole >> (i & 63) & 1)
+	size := i + 2 - 2*whole
+	return target{lane(hash, size, whole), size, i + 1 - whole, Subdomains - Kind(whole)}
+}
+
 // take returns the longest text that is there, of those that fit, and those that fit and are shorter. The hash is that of the longest.
-func (t *table) take(r *reading, fit, hash uint64) (f found, shorter uint64) {
+func (t *table) take(name string, r *reading, fit, hash uint64) (f found, shorter uint64) {
 	for fit != 0 {
-		i := uint(63 - bits.LeadingZeros64(fit))
-		fit &^= 1 << (i & 63)
-		whole := uint(r.whole >> (i & 63) & 1)
-		size, tail := i+2-2*whole, i+1-whole
-		lane := lane(hash, size, whole)
-		for home := t.home(hash); ; home++ {
+		want := r.target(fit, hash)
+		fit ^= 1 << (63 - bits.LeadingZeros64(fit)&63)
+		for home := scale(hash, len(t.filter)); ; home++ {
 			b := &t.buckets[home]
-			for fits := b.fits(lane); fits != 0; fits &= fits - 1 {
-				place, at := b.place(bits.TrailingZeros64(fits))
-				if t.endsIn(at+size, r, tail) {
-					return found{t.arena[at : at+size], int32(uint(b.slot&^moreBit) + 1 + place), uint16(tail), Subdomains - Kind(whole)}, fit
+			for fits := b.fits(want.lane); fits != 0; fits &= fits - 1 {
+				if place, at := b.place(bits.TrailingZeros64(fits)); t.endsIn(at+want.size, name, r, want.tail) {
+					return t.found(b, place, at, want), fit
 				}
 			}
 			if b.slot&moreBit == 0 {
@@ -82,34 +85,39 @@ func (t *table) take(r *reading, fit, hash uint64) (f found, shorter uint64) {
 	return found{}, 0
 }
 
-// fetchBucket begins to fetch the bucket that a hash leads to, and fetchText the text there that take will look at first.
-
-func (t *table) fetchBucket(r *reading, hash uint64) {
-	r.ahead = t.buckets[t.home(hash)].slot
-}
-
-func (t *table) fetchText(r *reading, fit, hash uint64) {
-	i := uint(bits.Len64(fit|1) - 1)
-	whole := uint(r.whole >> (i & 63) & 1)
-	b := &t.buckets[t.home(hash)]
-	if fits := b.fits(lane(hash, i+2-2*whole, whole)); fits != 0 {
-		_, at := b.place(bits.TrailingZeros64(fits))
-		r.ahead = uint32(t.arena[at])
+// peek returns the place that take will look at first, and where its text begins in the arena, or 0 if there is none.
+func (t *table) peek(want target, hash uint64) (place, at uint) {
+	b := &t.buckets[scale(hash, len(t.filter))]
+	if fits := b.fits(want.lane); fits != 0 {
+		return b.place(bits.TrailingZeros64(fits))
 	}
+	return 0, 0
 }
 
-// endsIn reports whether the text before end ends in the last tail bytes of a name.
-func (t *table) endsIn(end uint, r *reading, tail uint) bool {
-	// Chunks from both ends meet in the middle, without a branch on the length.
-	text, name := t.arena[:end], r.name
-	a, b := text[end-chunkLen:], name[len(name)-chunkLen:]
-	short := less(tail, chunkLen)
-	front := tail - short
-	c, d := text[end-front:], name[uint(len(name))-front:]
-	_, _, _, _ = a[chunkLen-1], b[chunkLen-1], c[chunkLen-1], d[chunkLen-1]
-	mask := &lastBytes[(chunkLen+short)&31]
-	if ((load(a)^load(b))|(load(c)^load(d)))&mask[0]|((load(a[8:])^load(b[8:]))|(load(c[8:])^load(d[8:])))&mask[1] != 0 {
+// found returns what was looked for and is there, at a place of a bucket and in the arena.
+func (t *table) found(b *bucket, place, at uint, want target) found {
+	return found{t.arena[at : at+want.size], int32(uint(b.slot&^moreBit) + 1 + place), uint16(want.tail), want.kind}
+}
+
+// endsIn reports whether the text before end ends in the last tail bytes of name, which r is of.
+func (t *table) endsIn(end uint, name string, r *reading, tail uint) bool {
+	// Four words at once, without a branch on the length.
+	text, masks := t.arena[end-ahead:end], &tailMasks[min(tail, ahead)]
+	if (load(text[24:])^r.words[0])&masks[0]|(load(text[16:])^r.words[1])&masks[1]|(load(text[8:])^r.words[2])&masks[2]|(load(text)^r.words[3])&masks[3] != 0 {
 		return false
 	}
-	return tail <= 2*chunkLen || c[chunkLen:front-chunkLen] == d[chunkLen:front-chunkLen]
+	return tail <= ahead || t.arena[end-tail:end-ahead] == name[uint(len(name))-tail:len(name)-ahead]
 }
+
+// ahead is the number of bytes that endsIn compares at once; so many are in front of the texts in an arena.
+const ahead = 4 * wordLen
+
+// tailMasks has for a number of bytes the masks that leave as many of four words, the last one first.
+var tailMasks = func() (masks [ahead + 1][4]uint64) {
+	for n := range masks {
+		for i := range masks[n] {
+			masks[n][i] = lastBytes(n - wordLen*i)
+		}
+	}
+	return masks
+}()

@@ -65,8 +65,8 @@ func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
 		slot := s.find(name)
 		return s.patterns[slot], x.values[slot], slot > 0
 	}
-	p, slot := x.set.first(name)
-	return p, x.values[slot], slot > 0
+	f := x.set.first(name)
+	return f.pattern(), x.values[f.slot], f.slot > 0
 }
 
 // Matching yields all patterns that match h with their values, most specific first.

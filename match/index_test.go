@@ -130,6 +130,25 @@ func TestBuilderErrors(t *testing.T) {
 	}
 }
 
+// What is kept beside the table is told to be there twice as well.
+func TestBuilderErrorsOfAllKinds(t *testing.T) {
+	for _, text := range []string{longest, "*." + longest[2:], "a*.foo.com", "a*." + longest[64:], "?a"} {
+		var b match.Builder[int]
+		for i := range 20 {
+			b.Add(match.MustParsePattern(fmt.Sprintf("h%d.foo.com", i)), i)
+		}
+		p := match.MustParsePattern(text)
+		b.Add(p, 1)
+		if _, err := b.Build(); err != nil {
+			t.Errorf("%v: %v", p, err)
+		}
+		b.Add(p, 2)
+		if _, err := b.Build(); err == nil || err.Error() != fmt.Sprintf("match: pattern %q was added twice to an index", p) {
+			t.Errorf("%v: %v", p, err)
+		}
+	}
+}
+
 func TestBuilderStaysUsable(t *testing.T) {
 	var b match.Builder[int]
 	b.Add(match.MustParsePattern("*.foo.com"), 1)

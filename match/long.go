@@ -38,7 +38,7 @@ func (f tailFilter) mayHave(keys *hashKeys, name string) bool {
 }
 
 func (f tailFilter) place(keys *hashKeys, name string) (word, bit uint64) {
-	hash := mul(load(name[len(name)-maxDomain-1:])^keys.front, keys.lengths)
+	hash := mul(load(name[len(name)-maxDomain-1:])^keys.adds[0], keys.muls[0])
 	return hash >> 6 & uint64(len(f)-1), hash & 63
 }
 
@@ -63,6 +63,15 @@ func newLongSet(patterns []Pattern, list []uint32, slot int) *longSet {
 // hasLong reports whether there are patterns that a longSet or a globSet keeps in maps.
 func (s *patternSet) hasLong() bool {
 	return s.long != nil || s.globs != nil && s.globs.long != nil
+}
+
+// firstLong finds the first of the patterns that eachLong yields. Its tail is not set.
+func (s *patternSet) firstLong(name string) (f found) {
+	s.eachLong(name, func(p Pattern, slot int) bool {
+		f = found{text: p.text, slot: int32(slot), kind: p.kind}
+		return false
+	})
+	return f
 }
 
 // eachLong yields, of the patterns that match name, those in maps, which are the most specific. It returns false when yield did. It looks

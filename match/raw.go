@@ -27,6 +27,7 @@ func (x *Index[V]) LookupString(name string) (Pattern, V, bool) {
 
 // LookupBytes is LookupString for bytes, which it neither keeps nor changes.
 func (x *Index[V]) LookupBytes(name []byte) (Pattern, V, bool) {
+	// A lookup keeps nothing of the text, and what it returns is of the index.
 	return x.LookupString(unsafe.String(unsafe.SliceData(name), len(name)))
 }
 
@@ -124,7 +125,8 @@ func endsInNumber(label string) bool {
 	return isNumber(fold(label, &buf))
 }
 
-// fold returns a host with its letters in lower case, in buf.
+// fold returns a host with its letters in lower case, in buf. The text is the bytes of buf, so it is for callers who neither write to buf nor
+// keep the text.
 func fold(host string, buf *[maxHostLen]byte) string {
 	for i := range len(host) {
 		c := host[i]

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -21,35 +20,47 @@ type patternSet struct {
 	tails                 tailFilter // of both
 }
 
-var errTooLarge = errors.New("match: the patterns of an index are more than 2^31, or 4 GiB of text")
+const maxPatterns = 1 << 30
+
+var errTooLarge = errors.New("match: the patterns of an index are more than 2^30, or 4 GiB of text")
 
 // newPatternSet returns the set of patterns, and the slot of each.
 func newPatternSet(patterns []Pattern) (s *patternSet, slots []uint32, err error) {
 	if slices.ContainsFunc(patterns, Pattern.IsZero) {
 		return nil, nil, errors.New("match: the zero pattern was added to an index")
 	}
-	if len(patterns) > math.MaxInt32 {
+	if len(patterns) > maxPatterns {
 		return nil, nil, errTooLarge
 	}
 	slots = make([]uint32, len(patterns))
-	var twice string // the least of the patterns that are there more than once
+	var twice bool
 	if len(patterns) <= maxSmall {
 		s = new(patternSet)
 		s.small, twice = newSmallSet(patterns, slots)
 	} else if s, twice, err = newLargeSet(patterns, slots); err != nil {
 		return nil, nil, err
 	}
-	if twice != "" {
-		return nil, nil, fmt.Errorf("match: pattern %q was added twice to an index", twice)
+	if twice {
+		return nil, nil, fmt.Errorf("match: pattern %q was added twice to an index", leastTwice(patterns))
 	}
 	return s, slots, nil
 }
 
-func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice string, err error) {
+// leastTwice returns the least of the patterns that are there more than once.
+func leastTwice(patterns []Pattern) Pattern {
+	patterns = slices.SortedFunc(slices.Values(patterns), Pattern.Compare)
+	for i := range patterns[1:] {
+		if patterns[i] == patterns[i+1] {
+			return patterns[i]
+		}
+	}
+	return Pattern{}
+}
+
+func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice bool, err error) {
 	s = &patternSet{keys: newHashKeys()}
-	texts := make([]string, 0, len(patterns))
-	names := make([]uint32, 0, len(patterns)) // indexes in patterns, as long and globs
-	var long, globs []uint32
+	texts := make([]string, len(patterns)) // of those in the table
+	var long, globs []uint32               // indexes in patterns
 	for i, p := range patterns {
 		switch {
 		case p.kind == Glob:
@@ -57,28 +68,24 @@ func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice strin
 		case len(p.text) > maxText:
 			long = append(long, uint32(i))
 		default:
-			names = append(names, uint32(i))
-			texts = append(texts, p.text)
+			texts[i] = p.text
 		}
 	}
 	var inTable []uint32
 	if s.names, inTable, twice, err = newTable(s.keys, texts); err != nil {
-		return nil, "", err
+		return nil, false, err
 	}
-	for i, slot := range inTable {
-		slots[names[i]] = slot
-	}
+	copy(slots, inTable)
 	number := func(list []uint32, first int) {
 		slices.SortFunc(list, func(i, j uint32) int { return compareSpecific(patterns[i], patterns[j]) })
 		for n, i := range list {
 			slots[i] = uint32(first + n)
-			if n > 0 && patterns[i] == patterns[list[n-1]] && (twice == "" || patterns[i].text < twice) {
-				twice = patterns[i].text
-			}
+			twice = twice || n > 0 && patterns[i] == patterns[list[n-1]]
 		}
 	}
-	number(long, 1+len(names))
-	number(globs, 1+len(names)+len(long))
+	names := len(patterns) - len(long) - len(globs)
+	number(long, 1+names)
+	number(globs, 1+names+len(long))
 	var mapped []string // what maps will have
 	for _, i := range long {
 		if p := patterns[i]; p.kind == Exact {
@@ -97,10 +104,10 @@ func newLargeSet(patterns []Pattern, slots []uint32) (s *patternSet, twice strin
 	}
 	s.tails = newTailFilter(s.keys, mapped)
 	if len(long) > 0 {
-		s.long = newLongSet(patterns, long, 1+len(names))
+		s.long = newLongSet(patterns, long, 1+names)
 	}
 	if len(globs) > 0 {
-		s.globs, err = newGlobSet(s.keys, patterns, globs, 1+len(names)+len(long))
+		s.globs, err = newGlobSet(s.keys, patterns, globs, 1+names+len(long))
 	}
 	return s, twice, err
 }
@@ -118,36 +125,33 @@ func literals(p Pattern) int {
 	return len(p.text) - strings.Count(p.text, "*") - strings.Count(p.text, "?")
 }
 
-// first returns the most specific pattern that matches name, and its slot; if there is none, the zero Pattern and 0. The set is not small.
-func (s *patternSet) first(name string) (p Pattern, slot int) {
+// first finds the most specific pattern that matches name. The set is not small.
+func (s *patternSet) first(name string) found {
 	if len(name) > maxText && s.hasLong() {
-		if !s.eachLong(name, func(q Pattern, at int) bool {
-			p, slot = q, at
-			return false
-		}) {
-			return p, slot
+		if f := s.firstLong(name); f.slot > 0 {
+			return f
 		}
 	}
-	var pad [chunkLen]byte
 	var r reading
-	r.name, r.whole = readable(name, &pad)
-	s.keys.read(&r)
+	s.keys.read(&r, name)
 	fit, hash := s.names.probe(&r, true)
+	if fit == 0 && s.globs == nil {
+		return found{} // as rest does, in less time
+	}
 	return s.rest(&r, name, fit, hash)
 }
 
 // rest is what first does after probing. It may be called for any host.
-func (s *patternSet) rest(r *reading, name string, fit, hash uint64) (Pattern, int) {
-	var f found
+func (s *patternSet) rest(r *reading, name string, fit, hash uint64) (f found) {
 	if fit != 0 {
-		f, _ = s.names.take(r, fit, hash)
+		f, _ = s.names.take(name, r, fit, hash)
 	}
 	if s.globs != nil && f.kind != Exact {
-		if g := s.globs.first(r, name, f.tail); g.kind != 0 {
-			f = g
+		if g := s.globs.first(r, name, f.tail); g.slot > 0 {
+			return g
 		}
 	}
-	return f.pattern(), int(f.slot)
+	return f
 }
 
 // each yields the patterns that match name with their slots, most specific first, until yield returns false.
@@ -159,29 +163,27 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 	if len(name) > maxText && s.hasLong() && !s.eachLong(name, yield) {
 		return
 	}
-	var pad [chunkLen]byte
 	var r reading
-	r.name, r.whole = readable(name, &pad)
-	s.keys.read(&r)
+	s.keys.read(&r, name)
 	fit, hash := s.names.probe(&r, true)
-	f, names := s.names.take(&r, fit, hash)
+	f, names := s.names.take(name, &r, fit, hash)
 	var g found
 	var groups uint64
 	if s.globs != nil {
-		fit, hash := s.globs.suffixes.probe(&r, true)
-		g, groups = s.globs.suffixes.take(&r, fit, hash)
+		fit, hash := s.globs.suffixes.probe(&r, false)
+		g, groups = s.globs.suffixes.take(name, &r, fit, hash)
 	}
 	for f.tail > 0 || g.tail > 0 {
 		if f.tail >= g.tail {
 			if !yield(f.pattern(), int(f.slot)) {
 				return
 			}
-			f, names = s.names.take(&r, names, r.longest(s.keys, names))
+			f, names = s.names.take(name, &r, names, r.longest(s.keys, names))
 		} else {
 			if !s.globs.each(s.globs.groups[g.slot-1], name, int(g.tail), yield) {
 				return
 			}
-			g, groups = s.globs.suffixes.take(&r, groups, r.longest(s.keys, groups))
+			g, groups = s.globs.suffixes.take(name, &r, groups, r.longest(s.keys, groups))
 		}
 	}
 	if s.globs != nil {

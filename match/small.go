@@ -2,8 +2,10 @@ package match
 
 import "slices"
 
-// maxSmall is the number of patterns up to which it is faster to go through all than to hash.
-const maxSmall = 16
+const (
+	maxSmall = 16 // the number of patterns up to which it is faster to go through all than to hash
+	chunkLen = 16 // bytes of a name that are compared at once
+)
 
 // A smallSet holds a few patterns in the slots from 1 on, the most specific first. For each it has the last sixteen bytes of what it ends in, so
 // that most are told by comparing two words.
@@ -20,7 +22,7 @@ type ending struct {
 }
 
 // newSmallSet returns the set of patterns and fills in the slot of each.
-func newSmallSet(patterns []Pattern, slots []uint32) (s *smallSet, twice string) {
+func newSmallSet(patterns []Pattern, slots []uint32) (s *smallSet, twice bool) {
 	order := make([]int, len(patterns))
 	for i := range order {
 		order[i] = i
@@ -29,9 +31,7 @@ func newSmallSet(patterns []Pattern, slots []uint32) (s *smallSet, twice string)
 	s = new(smallSet)
 	for _, i := range order {
 		p := patterns[i]
-		if p == s.patterns[s.n] && (twice == "" || p.text < twice) {
-			twice = p.text
-		}
+		twice = twice || p == s.patterns[s.n]
 		s.n++
 		s.patterns[s.n], s.ends[s.n] = p, endOf(p)
 		slots[i] = uint32(s.n)
@@ -49,16 +49,16 @@ func endOf(p Pattern) ending {
 		}
 	}
 	a, b := lastChunk(text)
-	m := &lastBytes[known]
-	return ending{a & m[0], b & m[1], m[0], m[1], p.kind == Exact && len(text) < chunkLen || p.kind == Subdomains && len(text) <= chunkLen}
+	maskA, maskB := lastBytes(known-wordLen), lastBytes(known)
+	return ending{a & maskA, b & maskB, maskA, maskB, p.kind == Exact && len(text) < chunkLen || p.kind == Subdomains && len(text) <= chunkLen}
 }
 
 // lastChunk returns the last sixteen bytes of text, with zeros in front of a shorter one.
 func lastChunk(text string) (a, b uint64) {
-	var pad [chunkLen]byte
-	text = padded(text, &pad)
-	text = text[len(text)-chunkLen:]
-	return load(text), load(text[8:])
+	for i := max(0, len(text)-chunkLen); i < len(text); i++ {
+		a, b = a>>8|b<<56, b>>8|uint64(text[i])<<56
+	}
+	return a, b
 }
 
 // find returns the slot of the most specific pattern that matches name, which is not empty, or 0.
@@ -76,7 +76,7 @@ func (s *smallSet) find(name string) (slot int) {
 		if (a&e.maskA^e.a)|(b&e.maskB^e.b) != 0 {
 			continue
 		}
-		if p := &s.patterns[slot]; e.whole || p.kind == Exact && name == p.text || p.kind != Exact && p.matches(name) {
+		if e.whole || s.patterns[slot].matches(name) {
 			return slot
 		}
 	}

@@ -4,14 +4,15 @@ import (
 	"math"
 	"math/bits"
 	"strings"
+	"unsafe"
 )
 
 // A table holds exact names and subdomains of at most maxText bytes, and finds those that a name falls under.
 //
 // A name is read once. Each of its suffixes of a depth that the table has costs one more step: to ask a filter of about a byte a text, small
 // enough for the caches next to the processor, whether there may be a text for it. All are asked before the first branch on an answer, so
-// that the waits overlap, and the buckets are fetched meanwhile. Only suffixes that pass, in general one or none, are looked up in a bucket,
-// and only where tag and length fit there is the text compared.
+// that the waits overlap. Only suffixes that pass, in general one or none, are looked up in a bucket, and only where tag and length fit there
+// is the text compared.
 //
 // No name is slow: its suffixes are few, a bucket has twelve places, and nobody can choose names that pass the filter or meet in a bucket,
 // because they do not know the keys of the hash. What is found does not depend on the keys.
@@ -20,24 +21,27 @@ type table struct {
 
 	filter []uint64 // a word for each home, with two bits for each text
 
-	homes   uint64   // buckets that hashes lead to; those after them only take what the last ones have no room for
-	buckets []bucket // ordered by the hashes of their texts
-	arena   string   // the texts in the order of the buckets, after the bytes of one chunk
+	buckets []bucket // ordered by the hashes of their texts; those after the homes only take what the last ones have no room for
+	arena   string   // the texts in the order of the buckets, after as many bytes as endsIn compares at once
 
-	minDepth, depths int // labels of the domains of subdomains: the least number, and how many from it to the greatest
+	// Subdomains have domains of minDepth labels or more. Any name is asked at near depths; at the far ones beyond them, which few texts are of,
+	// only if goOn, a filter as the other, may have the suffix of the last near depth.
+	minDepth, near, far int
+	goOn                []uint64 // nil: none
 }
 
 // A bucket lists up to twelve texts, each in a lane of sixteen bits. Where more lead to a bucket, the next one takes the rest.
 type bucket struct {
-	lanes [bucketSize / 4]uint64
-	slot  uint32 // number of texts in the buckets before; and moreBit
-	first uint32 // where its first text begins in the arena
+	lanes [3]uint64 // the first three places are the lowest lanes, and so on
+	slot  uint32    // number of texts in the buckets before; and moreBit
+	first uint32    // where its first text begins in the arena
 }
 
 const (
 	bucketSize = 12
 	bucketFill = 8       // on average; so the filter has eight bits for a text
 	moreBit    = 1 << 31 // in slot: the next bucket has texts that lead here
+	farShare   = 16      // of so many subdomains one may be of a far depth
 )
 
 // In every lane of a word:
@@ -47,85 +51,196 @@ const (
 	laneLens  = 0x00ff_00ff_00ff_00ff // once shifted
 )
 
-// newTable returns the table of texts, and the slot of each. Of texts that are there more than once it returns the least, as twice.
-func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice string, err error) {
-	size := chunkLen
-	for _, s := range texts {
-		size += len(s)
+// newTable returns the table of texts, and the slot of each, or twice if a text is there more than once. It leaves out empty texts.
+func newTable(keys *hashKeys, texts []string) (t *table, slots []uint32, twice bool, err error) {
+	b := tableBuilder{table: &table{keys: keys}, texts: texts, hashes: make([]uint64, len(texts))}
+	if err := b.measure(); err != nil {
+		return nil, nil, false, err
 	}
-	if len(texts) >= moreBit || size > math.MaxUint32 {
-		return nil, nil, "", errTooLarge
-	}
-	t = &table{
-		keys: keys, homes: uint64(len(texts))/bucketFill + 1, minDepth: 1,
-	}
-	t.filter = make([]uint64, t.homes)
-	// Put the texts in the order of their buckets, by counting.
-	hashes := make([]uint64, len(texts))
-	ends := make([]uint32, t.homes+1)
-	for i, s := range texts {
-		domain, deep := strings.CutPrefix(s, "*.")
-		if deep {
-			depth := strings.Count(domain, ".") + 1
-			if t.depths == 0 {
-				t.minDepth = depth
-			}
-			least, greatest := min(t.minDepth, depth), max(t.minDepth+t.depths-1, depth)
-			t.minDepth, t.depths = least, greatest-least+1
-		}
-		hashes[i] = keys.hash(domain)
-		home := t.home(hashes[i])
-		t.filter[home] |= 1<<(hashes[i]&63) | 1<<(hashes[i]>>6&63)
-		ends[home+1]++
-	}
-	for b := range t.homes {
-		ends[b+1] += ends[b]
-	}
-	order := make([]uint32, len(texts))
-	for i, hash := range hashes {
-		home := t.home(hash)
-		order[ends[home]] = uint32(i) // where home begins, until it is filled
-		ends[home]++
-	}
+	b.findDepths()
+	b.reserve()
+	slots = b.fill()
+	return b.table, slots, b.hasTwice(), nil
+}
 
-	slots = make([]uint32, len(texts))
-	arena := new(strings.Builder)
-	arena.Grow(size)
-	arena.WriteString(strings.Repeat(" ", chunkLen))
-	t.buckets = make([]bucket, 0, t.homes+t.homes/64+1)
-	for next := 0; uint64(len(t.buckets)) < t.homes || next < len(order); {
-		end := int(ends[min(uint64(len(t.buckets)), t.homes-1)])
-		b := bucket{slot: uint32(next), first: uint32(arena.Len())} // for the texts up to end
-		for place := 0; place < bucketSize && next < end; place++ {
-			i := order[next]
-			for _, j := range order[next+1 : end] {
-				if hashes[i] == hashes[j] && texts[i] == texts[j] && (twice == "" || texts[i] < twice) {
-					twice = texts[i]
+// A tableBuilder makes a table. It goes through the texts in the order given only, because they are many and lie anywhere.
+type tableBuilder struct {
+	*table
+	texts  []string
+	hashes []uint64
+	homes  []home
+	size   int              // bytes of all texts
+	depths [maxText + 1]int // numbers of subdomains, by the labels of their domains
+}
+
+// A home is what the texts whose hashes lead to a bucket have together. First they are counted, and then it tells where the next one goes.
+type home struct {
+	place uint32 // bucketSize times the number of the bucket, and the place there
+	slot  uint32 // less one
+	at    uint32 // in the arena
+}
+
+// measure hashes the texts, and puts them into the filter and the counts.
+func (b *tableBuilder) measure() error {
+	count := 0 // no more than maxPatterns, so that numbers of places have 32 bits
+	for _, s := range b.texts {
+		if s != "" {
+			count++
+			b.size += len(s)
+		}
+	}
+	if b.size > math.MaxUint32-ahead {
+		return errTooLarge
+	}
+	b.homes = make([]home, count/bucketFill+1)
+	b.filter = make([]uint64, len(b.homes))
+	for i, s := range b.texts {
+		if s == "" {
+			continue
+		}
+		domain, deep := strings.CutPrefix(s, "*.")
+		var r reading
+		b.keys.read(&r, domain)
+		if deep {
+			b.depths[bits.OnesCount64(r.dots)+1]++
+		}
+		hash := r.hash(b.keys, uint(len(domain)))
+		b.hashes[i] = hash
+		at := scale(hash, len(b.homes))
+		b.filter[at] |= filterBits(hash)
+		b.homes[at].slot++
+		b.homes[at].at += uint32(len(s))
+	}
+	return nil
+}
+
+// findDepths decides which depths are near, and fills in the filter of those that are not.
+func (b *tableBuilder) findDepths() {
+	all, greatest := 0, 0
+	for depth, n := range b.depths {
+		if n > 0 {
+			if all == 0 {
+				b.minDepth = depth
+			}
+			all, greatest = all+n, depth
+		}
+	}
+	if all == 0 {
+		return
+	}
+	beyond := all - b.depths[b.minDepth]
+	for b.near = 1; beyond > all/farShare; b.near++ {
+		beyond -= b.depths[b.minDepth+b.near]
+	}
+	if beyond == 0 {
+		return
+	}
+	last := b.minDepth + b.near - 1
+	b.far = greatest - last
+	b.goOn = make([]uint64, beyond/4+1)
+	for _, s := range b.texts {
+		domain, deep := strings.CutPrefix(s, "*.")
+		if !deep || strings.Count(domain, ".") < last {
+			continue
+		}
+		var r reading
+		b.keys.read(&r, domain)
+		ends := r.dots
+		for range last - 1 {
+			ends &= ends - 1
+		}
+		hash := r.hash(b.keys, uint(bits.TrailingZeros64(ends)))
+		b.goOn[scale(hash, len(b.goOn))] |= filterBits(hash)
+	}
+}
+
+// reserve makes of the counts of the homes where their texts go, and makes the buckets.
+func (b *tableBuilder) reserve() {
+	next := home{at: ahead}
+	for i := range b.homes {
+		next.place = max(next.place, uint32(bucketSize*i)) // behind the texts that the bucket before has no room for
+		n := b.homes[i]
+		b.homes[i] = next
+		next.place, next.slot, next.at = next.place+n.slot, next.slot+n.slot, next.at+n.at
+	}
+	b.buckets = make([]bucket, max(len(b.homes), int(next.place+bucketSize-1)/bucketSize))
+	for i := range b.buckets {
+		end := next.place // behind all that lead to this bucket or one before
+		if i+1 < len(b.homes) {
+			end = b.homes[i+1].place
+		}
+		if end > uint32(bucketSize*(i+1)) {
+			b.buckets[i].slot = moreBit
+		}
+	}
+}
+
+// fill puts the texts into the buckets and the arena, and returns their slots.
+func (b *tableBuilder) fill() (slots []uint32) {
+	slots = make([]uint32, len(b.texts))
+	arena := make([]byte, ahead+b.size)
+	for i, s := range b.texts {
+		if s == "" {
+			continue
+		}
+		home := &b.homes[scale(b.hashes[i], len(b.homes))]
+		bucket, place := &b.buckets[home.place/bucketSize], home.place%bucketSize
+		if place == 0 {
+			bucket.slot |= home.slot
+			bucket.first = home.at
+		}
+		exact := uint(1)
+		if s[0] == '*' {
+			exact = 0
+		}
+		bucket.lanes[place%3] |= lane(b.hashes[i], uint(len(s)), exact) << (place / 3 * 16)
+		copy(arena[home.at:], s)
+		home.place++
+		home.slot++
+		home.at += uint32(len(s))
+		slots[i] = home.slot
+	}
+	b.arena = unsafe.String(unsafe.SliceData(arena), len(arena)) // nothing writes to it from here on
+	return slots
+}
+
+// hasTwice reports whether a text is there more than once.
+func (b *tableBuilder) hasTwice() bool {
+	for i := range b.buckets {
+		at := b.buckets[i].first
+		for place := range uint(bucketSize) {
+			lane := b.buckets[i].lane(place)
+			if lane == 0 {
+				break
+			}
+			text := b.arena[at : at+uint32(lane>>8)]
+			at += uint32(len(text))
+			for j := i; ; j++ {
+				other := &b.buckets[j]
+				for fits := other.fits(lane); fits != 0; fits &= fits - 1 {
+					p, at := other.place(bits.TrailingZeros64(fits))
+					if (j > i || p > place) && b.arena[at:at+uint(len(text))] == text {
+						return true
+					}
+				}
+				if other.slot&moreBit == 0 {
+					break
 				}
 			}
-			exact := uint(1)
-			if texts[i][0] == '*' {
-				exact = 0
-			}
-			b.lanes[place/4] |= lane(hashes[i], uint(len(texts[i])), exact) << (place % 4 * 16)
-			arena.WriteString(texts[i])
-			next++
-			slots[i] = uint32(next)
 		}
-		if next < end {
-			b.slot |= moreBit
-		}
-		t.buckets = append(t.buckets, b)
 	}
-	t.arena = arena.String()
-	return t, slots, twice, nil
+	return false
 }
 
-// home returns the number of the bucket that a hash leads to, by its high bits. The lowest twelve bits are those of the filter.
-func (t *table) home(hash uint64) uint64 {
-	home, _ := bits.Mul64(hash, t.homes)
-	return home
+// scale returns the part of n that a hash is of all hashes, by its high bits. So it finds the home of a text, and the word of a filter. The
+// lowest twelve bits are those of the filter.
+func scale(hash uint64, n int) uint64 {
+	at, _ := bits.Mul64(hash, uint64(n))
+	return at
 }
+
+// filterBits returns the bits that a text with that hash has in its word of a filter.
+func filterBits(hash uint64) uint64 { return 1<<(hash&63) | 1<<(hash>>6&63) }
 
 // lane returns what a bucket says of a text: its length in the high byte, 1 for an exact name in the lowest bit, and between them a tag, seven
 // bits of the hash. An empty lane is zero.
@@ -146,27 +261,29 @@ func zeros(w uint64) uint64 {
 
 // place returns the number of the place that a bit of fits stands for, and where its text begins in the arena.
 func (b *bucket) place(bit int) (place, at uint) {
-	i, j := uint(bit)>>4, uint(bit)&3
-	before := uint64(1)<<(16*i) - 1         // the lanes of word j before i
-	one, two := -uint64(j&1), -uint64(j>>1) // all bits if j is 1 or 2
-	sum := b.lanes[0] >> 8 & laneLens & (before | one | two)
-	sum += b.lanes[1] >> 8 & laneLens & (before&one | two)
-	sum += b.lanes[2] >> 8 & laneLens & (before & two)
-	return 4*j + i, uint(b.first) + uint(sum*laneOnes>>48)
+	i, j := uint(bit)>>4, uint(bit)&3 // lane i of word j
+	zero, one := b.lanes[0]>>8&laneLens, b.lanes[1]>>8&laneLens
+	sum := zero + one + b.lanes[2]>>8&laneLens // of the lengths of three places
+	sum = sum*laneOnes - sum                   // of those before these
+	sum += zero&-uint64((j+1)>>1) + one&-uint64(j>>1)
+	return 3*i + j, uint(b.first) + uint(sum>>(16*i&63)&0xffff)
 }
+
+// lane returns the lane of a place, zero if it is empty.
+func (b *bucket) lane(place uint) uint64 { return b.lanes[place%3] >> (place / 3 * 16) & 0xffff }
 
 // all calls f for all texts, as patterns, with their slots.
 func (t *table) all(f func(p Pattern, slot int)) {
-	at := chunkLen
 	for i := range t.buckets {
 		b := &t.buckets[i]
-		for place := range bucketSize {
-			size := int(b.lanes[place/4] >> (place % 4 * 16) & 0xffff >> 8)
+		at := b.first
+		for place := range uint(bucketSize) {
+			size := uint32(b.lane(place) >> 8)
 			if size == 0 {
 				break
 			}
-			slot := int(b.slot&^moreBit) + 1 + place
-			f(Pattern{kindOf(t.arena[at : at+size]), t.arena[at : at+size]}, slot)
+			text := t.arena[at : at+size]
+			f(Pattern{kindOf(text), text}, int(b.slot&^moreBit)+1+int(place))
 			at += size
 		}
 	}
