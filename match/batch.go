@@ -66,7 +66,9 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 			want := readings[i].target(seek.fit, seek.hash)
 			place, at := t.peek(want, seek.hash)
 			seek.place, seek.at = uint32(place), uint32(at)
-			readings[i].fetched = uint32(t.arena[at+want.size-1])
+			if at != 0 {
+				readings[i].fetched = uint32(t.arena[at+want.size-1])
+			}
 		}
 	}
 	for _, i := range list[:n] {

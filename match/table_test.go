@@ -96,19 +96,29 @@ func firstOf(known map[string]bool, name string) string {
 	return ""
 }
 
-// Tables of each number of texts, whatever keys they draw, have room for all of them.
+// Tables of each number of texts, whatever keys they draw, have room for all of them, and nothing else in them.
 func TestTableOfEachSize(t *testing.T) {
 	var texts []string
 	for n := range 300 {
 		texts = append(texts, fmt.Sprintf("h%d.foo.com", n))
-		table, slots, _, err := newTable(newHashKeys(), texts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &patternSet{keys: table.keys, names: table}
-		for i, text := range texts {
-			if f := s.first(text); f.text != text || f.slot != int32(slots[i]) {
-				t.Fatalf("of %d texts %q is not found in slot %d: %v", len(texts), text, slots[i], f)
+		for _, keys := range []*hashKeys{newHashKeys(), new(hashKeys)} {
+			table, slots, _, err := newTable(keys, texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &patternSet{keys: keys, names: table}
+			for i, text := range texts {
+				if f := s.first(text); f.text != text || f.slot != int32(slots[i]) {
+					t.Fatalf("of %d texts %q is not found in slot %d: %v", len(texts), text, slots[i], f)
+				}
+			}
+			var finds [batchSize]found
+			hosts := []Host{{}, {"a"}, {"foo.com"}, {"h0.foo.com.net"}, {strings.Repeat("a", 60)}, {strings.Repeat("a.", 30) + "com"}, {strings.Repeat("a.", 126) + "a"}}
+			s.firsts(hosts, &finds)
+			for i, h := range hosts {
+				if f := finds[i]; f != (found{}) || h.name != "" && s.first(h.name) != f {
+					t.Fatalf("of %d texts %v finds %v", len(texts), h, f)
+				}
 			}
 		}
 	}
