@@ -126,6 +126,9 @@ func targets(t *testing.T) []target {
 func (s setting) world(inv *identity.Inventory, objs []*objects.Object) (*world.World, error) {
 	w := s.mesh
 	w.Workloads = workloadsOf(inv)
+	for _, ns := range inv.Namespaces() {
+		w.Namespaces = append(w.Namespaces, ns.Name)
+	}
 	if w.Ambient {
 		for _, o := range objs {
 			if o.GetKind() == "Gateway" {

@@ -16,9 +16,10 @@ const ClusterID = "Kubernetes"
 
 // A World is a cluster. The zero World has no workloads, allows all outbound traffic, and takes Istio's names for the rest.
 type World struct {
-	Workloads []Workload
-	Gateways  []Gateway
-	Waypoints []Waypoint
+	Namespaces []string // those that there may be nothing in
+	Workloads  []Workload
+	Gateways   []Gateway
+	Waypoints  []Waypoint
 
 	// Ambient has workloads captured by ztunnel and not by sidecars, and turns on what Pilot needs for it, wildcard entries for TLS
 	// included.
@@ -161,7 +162,7 @@ func (g Gateway) Host() string { return g.Name + "." + g.Namespace + ".svc.clust
 // Objects returns the world's namespaces, service accounts, pods, services and endpoint slices.
 func (w *World) Objects() ([]*objects.Object, error) {
 	var b strings.Builder
-	namespaces := []string{w.RootNamespace(), "istio-system"}
+	namespaces := append([]string{w.RootNamespace(), "istio-system"}, w.Namespaces...)
 	for _, p := range w.Workloads {
 		namespaces = append(namespaces, p.Namespace)
 	}
