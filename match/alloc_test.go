@@ -16,6 +16,18 @@ func noAllocs(t *testing.T, name string, f func()) {
 	}
 }
 
+func TestBuilderGrows(t *testing.T) {
+	p := match.MustParsePattern("*.foo.com")
+	var b match.Builder[int]
+	b.Add(p, 1)
+	b.Grow(1000)
+	noAllocs(t, "Add", func() { // 101 times
+		for range 9 {
+			b.Add(p, 1)
+		}
+	})
+}
+
 func TestLookupsDoNotAllocate(t *testing.T) {
 	hosts := []match.Host{
 		{}, match.MustParseHost("a.foo.com"), match.MustParseHost("h3.foo.com"), match.MustParseHost("a.b.c.d.e.f.g.example"),

@@ -39,6 +39,12 @@ func (b *Builder[V]) Add(p Pattern, v V) {
 	b.values = append(b.values, v)
 }
 
+// Grow makes room for n more patterns, so that as many Adds do not allocate. It panics if n is negative, as [slices.Grow] does.
+func (b *Builder[V]) Grow(n int) {
+	b.patterns = slices.Grow(b.patterns, n)
+	b.values = slices.Grow(b.values, n)
+}
+
 // Build returns the index of everything added. The order of Add does not matter. The Builder stays usable. The error names a pattern that was
 // added twice, or says that a zero Pattern was added.
 func (b *Builder[V]) Build() (*Index[V], error) {

@@ -137,6 +137,7 @@ func (s *surveyor) addPrefix(p netip.Prefix) int32 {
 func (s *surveyor) survey() (ps places, outer []int32, err error) {
 	outer = make([]int32, len(s.hosts))
 	var hosts, globs match.Builder[int32]
+	hosts.Grow(len(s.hosts))
 	parent, around := "", int32(none) // of the host before, which often has the same
 	for n, p := range s.hosts {
 		switch {
