@@ -75,6 +75,7 @@ func prepareIndex(w world) (func() ([]ask, error), error) {
 	hosts := parsed(w)
 	return func() ([]ask, error) {
 		var b match.Builder[int32]
+		b.Grow(len(patterns))
 		for i, p := range patterns {
 			b.Add(p, who[i])
 		}

@@ -18,7 +18,7 @@ func main() {
 }
 
 func run(quick bool, readme string) error {
-	worlds, rounds, builds := []world{{10, 100, 1000}, {1000, 100, 1000}, {10_000, 100, 1000}, {1, 100, 0}, {1, 100_000, 0}}, 201, 3
+	worlds, rounds, builds := []world{{10, 100, 1000}, {1000, 100, 1000}, {10_000, 100, 1000}, {1, 100, 0}, {1, 100_000, 0}}, 201, 5
 	if quick {
 		worlds, rounds, builds = []world{{10, 100, 1000}, {1000, 100, 1000}}, 15, 1
 	}
