@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
@@ -132,7 +133,7 @@ func checkLabels(input, name string, pattern bool) error {
 			case pattern && c == '*':
 				stars++
 			default:
-				return syntaxError(input, i, fmt.Sprintf("%q is not allowed in a host", rune(c)), "use letters, digits, '-', '_' and dots; no scheme, port or path")
+				return notAllowed(input, i, c, pattern)
 			}
 			continue
 		}
@@ -153,9 +154,41 @@ func checkLabels(input, name string, pattern bool) error {
 		start, stars = i+1, 0
 	}
 	if last := name[strings.LastIndexByte(name, '.')+1:]; isNumber(last) {
-		return syntaxError(input, len(name)-len(last), "a name that ends in a number is an IP address or a part of one, not a host", "write addresses under cidrs")
+		return syntaxError(input, len(name)-len(last), "a name that ends in a number is an IP address or a part of one, not a host", writeAddresses)
 	}
 	return nil
+}
+
+const writeAddresses = "in a document, write addresses under cidrs"
+
+// notAllowed says what to write instead of a text with a byte that no host has: an address, or a host with something around it.
+func notAllowed(input string, offset int, c byte, pattern bool) *SyntaxError {
+	bare := hostPart(input)
+	_, notPrefix := netip.ParsePrefix(input)
+	_, notAddress := netip.ParseAddr(strings.Trim(bare, "[]"))
+	if notPrefix == nil || notAddress == nil {
+		return syntaxError(input, offset, "an IP address is not a host", writeAddresses)
+	}
+	reason, advice := fmt.Sprintf("%q is not allowed in a host", rune(c)), "use letters, digits, '-', '_' and dots; no scheme, port or path"
+	if name, err := normalise(bare); !pattern && (c == '*' || c == '?') {
+		reason, advice = fmt.Sprintf("%q stands for several hosts", rune(c)), "write one name in full"
+	} else if err == nil && name != "" && bare != input && checkLabels(bare, name, pattern) == nil {
+		advice = fmt.Sprintf("write %q: a host has no scheme, user, port or path", bare)
+	}
+	return syntaxError(input, offset, reason, advice)
+}
+
+// hostPart returns what is left of a URL or an authority without scheme, user, port and path.
+func hostPart(s string) string {
+	if _, rest, ok := strings.Cut(s, "://"); ok {
+		s = rest
+	}
+	s, _, _ = strings.Cut(s, "/")
+	s = s[strings.LastIndexByte(s, '@')+1:]
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Trim(s[i+1:], "0123456789") == "" && (s[:i] == "" || s[i-1] == ']' || !strings.Contains(s[:i], ":")) {
+		s = s[:i]
+	}
+	return s
 }
 
 func isHostByte(c byte) bool {

@@ -56,6 +56,28 @@ func TestParseHostRefuses(t *testing.T) {
 	}
 }
 
+// TestParseHostAdvice: what is a host with something around it is told what to write.
+func TestParseHostAdvice(t *testing.T) {
+	for text, advice := range map[string]string{
+		"https://www.foo.com/a?b#c": `write "www.foo.com": a host has no scheme`,
+		"user@foo.com":              `write "foo.com"`,
+		"foo.com:":                  `write "foo.com"`,
+		"foo.com:https":             "no scheme",
+		":":                         "no scheme",
+		"::":                        "under cidrs",
+		"[2001:db8::1]":             "under cidrs",
+		"[2001:db8::1]:443":         "under cidrs",
+		"*.foo.com":                 "one name in full",
+		"a?b.com":                   "one name in full",
+	} {
+		_, err := match.ParseHost(text)
+		var syntax *match.SyntaxError
+		if !errors.As(err, &syntax) || !strings.Contains(syntax.Advice, advice) {
+			t.Errorf("%q: %v; want the advice %s", text, err, advice)
+		}
+	}
+}
+
 func TestHostBytes(t *testing.T) {
 	for c := range 128 {
 		_, err := match.ParseHost("a" + string(rune(c)) + "b.c")

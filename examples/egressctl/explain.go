@@ -23,7 +23,7 @@ func explainCommand(args []string, std stdio) (int, error) {
 		e.SetIndent("", "  ")
 		err = e.Encode(x)
 	} else {
-		_, err = fmt.Fprintln(std.out, x)
+		_, err = fmt.Fprint(std.out, x) // several lines, each with its end
 	}
 	return status(x.Decision), err
 }

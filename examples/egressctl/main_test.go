@@ -181,7 +181,7 @@ func TestBadUsage(t *testing.T) {
 
 func TestExplainAndLint(t *testing.T) {
 	status, out, _ := egressctl(t, "", "explain", "--namespace", "shop", "--service-account", "b", "--host", "x.y.foo.com", "--port", "443", policyFile)
-	if status != exitDenied || !strings.Contains(out, "storefront/foo") {
+	if status != exitDenied || !strings.Contains(out, "storefront/foo") || strings.HasSuffix(out, "\n\n") {
 		t.Errorf("status %d: %s", status, out)
 	}
 	if status, _, stderr := egressctl(t, "", "lint", policyFile); status != exitDone {

@@ -56,6 +56,9 @@ func (r request) parse() (policy.Request, error) {
 	}
 	out.Port = uint16(r.Port)
 	if r.Host != "" {
+		if _, notAddress := netip.ParseAddr(r.Host); notAddress == nil {
+			return policy.Request{}, fmt.Errorf("host: %q is an IP address; give it as the address", r.Host)
+		}
 		if out.Host, err = match.ParseHost(r.Host); err != nil {
 			return policy.Request{}, fmt.Errorf("host: %w", err)
 		}
