@@ -153,6 +153,11 @@ func TestFindings(t *testing.T) {
 		{code: lint.ExpiresSoon, shop: policy.Section{Allow: []policy.Rule{{To: hosts("foo.com"), Expires: day(31)}}}},
 		{code: lint.ExpiresSoon, shop: policy.Section{Allow: []policy.Rule{{To: hosts("foo.com"), Expires: day(31)}}}, opts: []lint.Option{lint.Soon(40 * 24 * time.Hour)}, want: "2026-07-16"},
 
+		{code: lint.ExpiresSoon, shop: policy.Section{Allow: []policy.Rule{{To: hosts("foo.com"), Expires: day(2)}}}, opts: []lint.Option{lint.Soon(36 * time.Hour)}, want: "2026-06-17"},
+		{code: lint.ExpiresSoon, shop: policy.Section{Allow: []policy.Rule{{To: hosts("foo.com"), Expires: day(2)}}}, opts: []lint.Option{lint.Soon(36*time.Hour - 1)}},
+		{code: lint.Expired, shop: policy.Section{Allow: []policy.Rule{{To: hosts("foo.com"), Expires: day(0)}}}, opts: []lint.Option{lint.At(now.Add(-12 * time.Hour))}, want: "expired on 2026-06-15"},
+		{code: lint.Expired, shop: policy.Section{Allow: []policy.Rule{{To: hosts("foo.com"), Expires: day(0)}}}, opts: []lint.Option{lint.At(now.Add(-12*time.Hour - 1))}},
+
 		{code: lint.PlainHTTP, shop: allow(http), want: `the allow rule "a0" lets plain text leave`},
 		{code: lint.PlainHTTP, shop: deny(allow(originated), http)},
 
@@ -172,10 +177,12 @@ func TestFindings(t *testing.T) {
 
 		{code: "dns-over-https", shop: allow(hosts("*.dns.example")), opts: []lint.Option{resolvers}, want: "*.dns.example takes in *.dns.example: names can be resolved"},
 		{code: "dns-over-https", shop: allow(hosts("dns.google")), opts: []lint.Option{resolvers}, want: "dns.google"},
+		{code: "dns-over-https", shop: allow(hosts("*.google")), opts: []lint.Option{resolvers}, want: "*.google takes in dns.google"},
+		{code: "dns-over-https", shop: within(deny(policy.Section{}, hosts("dns.google")), hosts("dns.google")), opts: []lint.Option{resolvers}},
 		{code: "dns-over-https", shop: allow(hosts("www.google")), opts: []lint.Option{resolvers}},
 		{code: "dns-over-https", shop: allow(hosts("dns.google"))},
 	} {
-		found := lint.Check([]*policy.Policy{document(c.cluster, c.shop)}, append(c.opts, lint.At(now))...)
+		found := lint.Check([]*policy.Policy{document(c.cluster, c.shop)}, append([]lint.Option{lint.At(now)}, c.opts...)...)
 		var got []string
 		for _, d := range found {
 			if d.Code == c.code {
@@ -188,6 +195,86 @@ func TestFindings(t *testing.T) {
 		case c.want != "" && (len(got) != 1 || !strings.Contains(got[0], c.want)):
 			t.Errorf("%s: want one finding with %q, got %q", c.code, c.want, found)
 		}
+	}
+}
+
+// Where a finding is, how grave it is, and what it says, for policies with positions and for such as are built in Go.
+func TestFindingsReadAtOnce(t *testing.T) {
+	line := 0
+	rule := func(to policy.Destination, change ...func(r *policy.Rule)) policy.Rule {
+		line++
+		r := policy.Rule{Name: fmt.Sprint("r", line), To: to, At: policy.Position{File: "a.yaml", Line: line, Column: 7, Field: "spec.x"}}
+		for _, c := range change {
+			c(&r)
+		}
+		return r
+	}
+	until := func(days int) func(r *policy.Rule) {
+		return func(r *policy.Rule) { r.Expires = now.AddDate(0, 0, days).Add(5 * time.Hour) }
+	}
+	unnamed := func(r *policy.Rule) { r.Name = "" }
+	nowhere := func(r *policy.Rule) { r.At = policy.Position{} }
+	anyway := func(patterns ...string) policy.Destination { return policy.MustHosts(patterns...) }
+	// The rules of the first policy are in lines of their own, in the order in which they stand here; those of the second are nowhere.
+	loaded := &policy.Policy{
+		Name: "a", At: policy.Position{File: "a.yaml", Line: 100, Column: 1},
+		Cluster: policy.Section{
+			Allow: []policy.Rule{
+				rule(hosts("*.example.com")),
+				rule(hosts("*.co.uk", "cart.shop.svc"), until(0)),
+				rule(over(policy.HTTP, 8080, "plain.example.com"), unnamed, until(30)),
+			},
+			Deny:   []policy.Rule{rule(anyway("evil.com", "*.evil.com", "x.evil.com"), until(29)), rule(anyway("x.evil.com"), nowhere)},
+			Within: []policy.Rule{rule(anyway("*.example.com", "*.co.uk", "*.evil.com", "cart.shop.svc", "tunnel.io"))},
+		},
+		Sources: []policy.Source{
+			{Name: "shop", From: in("shop"), At: policy.Position{File: "a.yaml", Line: 200, Column: 3, Field: "spec.sources[0]"}, Section: policy.Section{
+				Allow: []policy.Rule{
+					rule(hosts("www.example.com")),
+					rule(hosts("x.evil.com")),
+					rule(hosts("other.org")),
+					rule(over(policy.HTTP, 443, "b.example.com")),
+					rule(hosts("cluster.local"), nowhere),
+					rule(hosts("tunnel.io")),
+				},
+			}},
+		},
+	}
+	built := &policy.Policy{Name: "b", Cluster: policy.Section{Allow: []policy.Rule{{Name: "older", To: hosts("b.org"), Expires: now}}}, Sources: []policy.Source{
+		{From: in("gone"), Section: policy.Section{Deny: []policy.Rule{{Name: "old", To: hosts("b.org"), Expires: now}}}},
+		{Name: "s", From: in("shop"), Section: policy.Section{Within: []policy.Rule{{To: anyway("*.com", "tunnel.io")}, {To: anyway("a.com")}}}},
+	}}
+	shop, err := identity.NewInventory(nil, nil, []identity.Pod{{Namespace: "shop", Name: "pod"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := lint.Check([]*policy.Policy{built, loaded}, lint.At(now), lint.Inventory(shop, "prod"),
+		lint.Names("tunnel", "a way out", match.MustParsePattern("tunnel.io"), match.MustParsePattern("*.io"), match.MustParsePattern("tun*.io")))
+	const want = `
+warning outside-bounds: a/r11 allows nothing: it is outside the boundary a/cluster-within; remove it, or extend the boundary
+policy "b".spec.cluster.allow[0].expires: warning expired: the allow rule "older" expired on 2026-06-15; remove it, or extend it after a review
+policy "b".spec.sources[0].deny[0].expires: warning expired: the deny rule "old" expired on 2026-06-15; remove it, or extend it after a review
+policy "b".spec.sources[0].from: warning no-source: source "" selects nothing of the inventory: namespaces=gone; check the names and labels
+policy "b".spec.sources[1].within[0].hosts[0]: warning public-suffix: *.com matches names that anybody can get: com is a public suffix; name the domains that are meant
+a.yaml:2:7: spec.x.expires: warning expired: the allow rule "r2" expired on 2026-06-15; remove it, or extend it after a review
+a.yaml:2:7: spec.x.hosts[0]: warning public-suffix: *.co.uk matches names that anybody can get: co.uk is a public suffix; name the domains that are meant
+a.yaml:2:7: spec.x.hosts[1]: warning cluster-host: cart.shop.svc is the short name of a service; egress rules do not decide about it; leave it out; traffic inside the cluster has policies of its own
+a.yaml:3:7: spec.x.expires: info expires-soon: the allow rule for HTTP plain.example.com port 8080 expires on 2026-07-15; review it, and extend or remove it
+a.yaml:3:7: spec.x.protocol: warning plain-http: the allow rule for HTTP plain.example.com port 8080 lets plain text leave the cluster; write originateTLS, or protocol: TLS where the application speaks it
+a.yaml:4:7: spec.x.expires: info expires-soon: the deny rule "r4" expires on 2026-07-14; review it, and extend or remove it
+a.yaml:4:7: spec.x.hosts[2]: info duplicate-host: x.evil.com is in the rule already, by *.evil.com; leave it out
+a.yaml:6:7: spec.x.hosts[1]: warning public-suffix: *.co.uk matches names that anybody can get: co.uk is a public suffix; name the domains that are meant
+a.yaml:6:7: spec.x.hosts[3]: warning cluster-host: cart.shop.svc is the short name of a service; egress rules do not decide about it; leave it out; traffic inside the cluster has policies of its own
+a.yaml:7:7: spec.x: warning shadowed: a/r7 never decides: a/r1 allows the same and more; remove it, or the wider rule
+a.yaml:8:7: spec.x: warning always-denied: a/r8 allows nothing: a/r4 denies all of it; remove it, or narrow the deny
+a.yaml:9:7: spec.x: warning outside-bounds: a/r9 allows nothing: it is outside the boundary a/cluster-within; remove it, or extend the boundary
+a.yaml:10:7: spec.x: warning mixed-protocols: a/r10 allows HTTP b.example.com port 443, and a/r1 allows TLS *.example.com port 443: one host, one port and two protocols; use one protocol on a port; most enforcement points can't tell two apart
+a.yaml:10:7: spec.x.protocol: warning plain-http: the allow rule "r10" lets plain text leave the cluster; write originateTLS, or protocol: TLS where the application speaks it
+a.yaml:12:7: spec.x.hosts[0]: warning tunnel: tunnel.io takes in tunnel.io: a way out; leave it out unless it is meant
+a.yaml:200:3: spec.sources[0].allow[4].hosts[0]: warning cluster-host: cluster.local is in the cluster's domain cluster.local; egress rules do not decide about it; leave it out; traffic inside the cluster has policies of its own
+`
+	if got := "\n" + found.Error() + "\n"; got != want {
+		t.Errorf("got%s\nwant%s", got, want)
 	}
 }
 
