@@ -89,7 +89,7 @@ func (b *tableBuilder) measure() error {
 			b.size += len(s)
 		}
 	}
-	if b.size > math.MaxUint32-ahead {
+	if uint64(b.size) > math.MaxUint32-ahead {
 		return errTooLarge
 	}
 	b.homes = make([]home, count/bucketFill+1)
