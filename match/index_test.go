@@ -1,8 +1,11 @@
 package match_test
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -84,6 +87,125 @@ func TestIndexAgainstReference(t *testing.T) {
 		}
 		for range 20 {
 			checkIndex(t, x, patterns, smallHost().Draw(t, "h"))
+		}
+	})
+}
+
+// sizedName draws a name of the size given or a little more, over few letters: of long labels or short ones, and often like another but for
+// one byte.
+func sizedName(t *rapid.T, size int) string {
+	end := rapid.SampledFrom([]string{"a", "b", "ab", "a.b", "b.ab.a"}).Draw(t, "end")
+	front := bytes.Repeat([]byte{'a'}, max(1, size-len(end)-1))
+	step := rapid.SampledFrom([]int{2, 2, 3, 9, 32, 63}).Draw(t, "step") // from dot to dot
+	for i := len(front) - step; i > 0; i -= step {
+		front[i] = '.'
+	}
+	if i := rapid.IntRange(0, len(front)-1).Draw(t, "at"); front[i] != '.' {
+		front[i] = 'b'
+	}
+	if len(end) >= size {
+		return end
+	}
+	return string(front) + "." + end
+}
+
+// edges are sizes at which something changes: words, what is compared at once, what is too long for a table, and the limits of names.
+var edges = []int{1, 3, 6, 7, 8, 9, 14, 15, 16, 17, 24, 30, 31, 32, 33, 34, 48, 59, 60, 61, 62, 63, 64, 65, 66, 96, 127, 128, 129, 192, 250, 251, 252, 253}
+
+// kinds draw patterns that lie in one part of an index, or at its edges.
+var kinds = map[string]func(t *rapid.T) string{
+	"exact":   func(t *rapid.T) string { return sizedName(t, rapid.SampledFrom(edges).Draw(t, "size")) },
+	"deep":    func(t *rapid.T) string { return "*." + sizedName(t, rapid.SampledFrom(edges).Draw(t, "size")) },
+	"shallow": func(t *rapid.T) string { return "*." + rapid.StringMatching("[ab]{1,5}").Draw(t, "label") },
+	"deepest": func(t *rapid.T) string {
+		return "*." + strings.Repeat("a.", rapid.IntRange(1, 30).Draw(t, "labels")) + rapid.SampledFrom([]string{"a", "b"}).Draw(t, "end")
+	},
+	"long": func(t *rapid.T) string {
+		return rapid.SampledFrom([]string{"", "*."}).Draw(t, "front") + sizedName(t, rapid.IntRange(60, 253).Draw(t, "size"))
+	},
+	"glob": func(t *rapid.T) string {
+		return rapid.SampledFrom([]string{"a*.", "?.", "?*.", "?*b.", "*.a*.", "*.?."}).Draw(t, "front") + sizedName(t, rapid.SampledFrom(edges).Draw(t, "size"))
+	},
+	"anywhere": func(t *rapid.T) string {
+		return rapid.StringMatching("[ab]{1,2}[.]([ab][.])?[ab]{1,2}[*]").Draw(t, "text")
+	},
+}
+
+// hostNear draws a host that one of the patterns matches, or that is like one.
+func hostNear(t *rapid.T, patterns []string) match.Host {
+	name := sizedName(t, rapid.SampledFrom(edges).Draw(t, "size"))
+	if len(patterns) > 0 && rapid.IntRange(0, 3).Draw(t, "near") > 0 {
+		front := rapid.SampledFrom([]string{"a.", "b.a.", "aab.", "a.a.a.a.a.a.a.a.a.a.", strings.Repeat("a", 60) + "."}).Draw(t, "front")
+		name = rapid.SampledFrom(patterns).Draw(t, "pattern")
+		if rest, ok := strings.CutPrefix(name, "*."); ok {
+			name = front + rest
+		}
+		name = strings.NewReplacer("*", rapid.SampledFrom([]string{"", "a", "bb"}).Draw(t, "stars"), "?", "a").Replace(name)
+		switch i := rapid.IntRange(0, len(name)-1).Draw(t, "at"); rapid.IntRange(0, 5).Draw(t, "change") {
+		case 0:
+			name = front + name
+		case 1:
+			name = "b" + name
+		case 2:
+			name = name[min(1, len(name)-1):]
+		case 3:
+			name = name[:i] + "b" + name[i+1:]
+		case 4:
+			_, name, _ = strings.Cut(name, ".")
+		}
+	}
+	h, _ := match.ParseHost(name) // the zero Host, if it became none
+	return h
+}
+
+// Indexes in which one kind of pattern is alone, or alone but for a few, answer all questions as the reference does.
+func TestIndexOfEachKind(t *testing.T) {
+	names := slices.Sorted(maps.Keys(kinds))
+	rapid.Check(t, func(t *rapid.T) {
+		known := map[string]bool{}
+		add := func(kind string) {
+			if p, err := match.ParsePattern(kinds[kind](t)); err == nil {
+				known[p.String()] = true
+			}
+		}
+		kind := rapid.SampledFrom(names)
+		main := kind.Draw(t, "kind")
+		for range rapid.SampledFrom([]int{1, 8, 17, 18, 20, 25, 33, 60, 60}).Draw(t, "patterns") {
+			add(main)
+		}
+		for range rapid.SampledFrom([]int{0, 0, 1, 2, 17}).Draw(t, "others") {
+			add(kind.Draw(t, "kind"))
+		}
+		patterns := slices.Sorted(maps.Keys(known))
+		x := mustIndex(t, patterns...)
+		all := []string{}
+		for p, v := range x.All() {
+			if all = append(all, p.String()); v != "value of "+p.String() {
+				t.Fatalf("%v has %q", p, v)
+			}
+		}
+		if !slices.Equal(all, patterns) && len(patterns) > 0 {
+			t.Fatalf("all %q, want %q", all, patterns)
+		}
+		hosts := make([]match.Host, 40) // more than one batch
+		for i := range hosts {
+			if i%13 != 5 { // of these one is the zero Host
+				hosts[i] = hostNear(t, patterns)
+			}
+		}
+		entries := x.LookupBatch(nil, hosts)
+		if len(entries) != len(hosts) {
+			t.Fatalf("%d entries for %d hosts", len(entries), len(hosts))
+		}
+		for i, h := range hosts {
+			checkIndex(t, x, patterns, h)
+			p, v, ok := x.Lookup(h) // as the reference says
+			if e := entries[i]; e.Pattern != p || e.Value != v {
+				t.Fatalf("%v in %q: %v, %q in a batch, want %v", h, patterns, e.Pattern, e.Value, p)
+			}
+			if q, w, found := x.LookupString(strings.ToUpper(h.String())); q != p || w != v || found != ok {
+				t.Fatalf("%v in %q: %v, %q, %t by its text, want %v", h, patterns, q, w, found, p)
+			}
 		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // What a table finds is decided by the texts alone. With keys of zero all hashes are equal, so that nothing else can tell them apart: every
-// text leads to one bucket and those behind it, under one tag. With other keys the texts are spread.
+// text leads to one bucket and those behind it, under one tag. With weak keys they lead to a few buckets, and with others they are spread.
 func TestTableComparesTexts(t *testing.T) {
 	var names []string // of the same lengths again and again, and alike from either end
 	for _, front := range []string{"a", "b", "aa", "ab.a", "b.a.ab", strings.Repeat("a", 40), strings.Repeat("a", 39) + "b", "b" + strings.Repeat("a", 39)} {
@@ -19,10 +19,7 @@ func TestTableComparesTexts(t *testing.T) {
 		names = append(names, strings.Repeat("a", i)+"b"+strings.Repeat("a", 39-i)+".a")
 	}
 	for seed := range 40 {
-		keys := new(hashKeys)
-		if seed%2 == 1 {
-			keys = newHashKeys()
-		}
+		keys := []*hashKeys{new(hashKeys), newHashKeys(), weakKeys()}[seed%3]
 		// Of a name and its subdomains a table has both, one or none.
 		known := map[string]bool{}
 		var texts []string
@@ -83,6 +80,15 @@ func TestTableComparesTexts(t *testing.T) {
 	}
 }
 
+// weakKeys returns keys of which a hash has little but two bits to lead to a bucket: what has no room goes past buckets in use.
+func weakKeys() *hashKeys {
+	keys := new(hashKeys)
+	for i := range keys.muls {
+		keys.muls[i] = 1 << 62
+	}
+	return keys
+}
+
 // firstOf returns the most specific of the known patterns, exact names and subdomains, that name falls under.
 func firstOf(known map[string]bool, name string) string {
 	if known[name] {
@@ -101,7 +107,7 @@ func TestTableOfEachSize(t *testing.T) {
 	var texts []string
 	for n := range 300 {
 		texts = append(texts, fmt.Sprintf("h%d.foo.com", n))
-		for _, keys := range []*hashKeys{newHashKeys(), new(hashKeys)} {
+		for _, keys := range []*hashKeys{newHashKeys(), weakKeys(), new(hashKeys)} {
 			table, slots, _, err := newTable(keys, texts)
 			if err != nil {
 				t.Fatal(err)
