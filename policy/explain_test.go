@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
@@ -135,7 +136,7 @@ denied: no rule allows it
   change   a rule must allow it to news
 `},
 		{nameless, `
-denied: not a valid request
+denied: not a valid request: no protocol, port or destination, or an ambiguous path
   request  shop/a to TLS port 443
   change   a valid request: a host or an address must be known
 `},
@@ -143,6 +144,23 @@ denied: not a valid request
 		if got := e.Explain(c.r).String(); got != c.want[1:] {
 			t.Errorf("got\n%s\nwant%s", got, c.want)
 		}
+	}
+}
+
+// A finding says until when its rule is in force, and a path can't write lines of its own.
+func TestExplainNotes(t *testing.T) {
+	rule := policy.Rule{Name: "trial", To: policy.MustHosts("www.foo.com").HTTP(), Reason: "trial", Expires: time.Date(2027, 6, 30, 0, 0, 0, 0, time.UTC)}
+	e, err := policy.Compile([]*policy.Policy{{Name: "p", Cluster: policy.Section{Allow: []policy.Rule{rule}}}}, policy.At(gen.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := policy.Request{Access: policy.Access{Protocol: policy.HTTP, Port: 80, Host: match.MustParseHost("www.foo.com"), Path: "/a", Method: "GET"}}
+	if text := e.Explain(r).String(); !strings.Contains(text, "port 80 (trial, expires 2027-06-30)\n") {
+		t.Errorf("%s", text)
+	}
+	r.Path = "/a\x1b[2J\nallowed"
+	if text := e.Explain(r).String(); strings.Contains(text, "\nallowed") || strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
 	}
 }
 

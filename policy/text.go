@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
@@ -25,9 +27,17 @@ func (a Access) String() string {
 	}
 	parts = append(parts, fmt.Sprintf("port %d", a.Port))
 	if a.Protocol == HTTP {
-		parts = append(parts, strings.TrimSpace(a.Method+" "+a.Path))
+		parts = append(parts, strings.TrimSpace(printable(a.Method)+" "+printable(a.Path)))
 	}
 	return strings.TrimSpace(strings.Join(parts, " "))
+}
+
+// printable returns s, and in quotes where it holds what would change the line that it stands in. Methods and paths are chosen by whoever connects.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // describe returns a workload in one line, such as "shop/checkout in cluster prod-1 with labels app=checkout".
@@ -66,7 +76,7 @@ func (d Decision) String() string {
 	case OutsideBoundary:
 		return "denied: outside the boundary " + string(d.Rule)
 	case InvalidRequest:
-		return "denied: not a valid request"
+		return "denied: not a valid request: no protocol, port or destination, or an ambiguous path"
 	}
 	return "denied: no rule allows it"
 }
@@ -125,8 +135,8 @@ func (f Finding) text(a *Access) string {
 	to, others := listed(to)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s %s%s", r.where(), r.Effect, strings.Join(to, " or "), others)
-	if notes := strings.Trim(r.Reason+", "+r.Owner, ", "); notes != "" {
-		fmt.Fprintf(&b, " (%s)", notes)
+	if notes := r.notes(f.expired()); len(notes) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(notes, ", "))
 	}
 	for i, m := range f.Misses {
 		lead := ", and"
@@ -136,6 +146,20 @@ func (f Finding) text(a *Access) string {
 		fmt.Fprintf(&b, "%s %s", lead, m)
 	}
 	return b.String()
+}
+
+// expired reports whether the rule is no longer in force.
+func (f Finding) expired() bool {
+	return slices.ContainsFunc(f.Misses, func(m Miss) bool { return m.Field == "expires" })
+}
+
+// notes returns why the rule is there, whose it is, and until when it is in force, as far as that is known.
+func (r *EffectiveRule) notes(expired bool) []string {
+	notes := []string{r.Reason, r.Owner}
+	if !r.Expires.IsZero() && !expired {
+		notes = append(notes, "expires "+day(r.Expires))
+	}
+	return slices.DeleteFunc(notes, func(s string) bool { return s == "" })
 }
 
 // text is String, but of many hosts or prefixes it has those that come nearest to a, or the first.
