@@ -54,66 +54,94 @@ const (
 // formOf returns the form of a name, and the name without a dot at the end. It decides as ParseHost does.
 func formOf(name string) (string, form) {
 	host := strings.TrimSuffix(name, ".")
-	if n := len(host); 8 <= n && n <= maxLabelLen {
-		return host, shortForm(host, name)
+	n := len(host)
+	if n == 0 || n > maxHostLen {
+		if isASCII(name) {
+			return host, noForm
+		}
+		return host, wideForm
 	}
-	form := cleanForm
-	start := 0 // of the label
-	for i := 0; i < len(host); i++ {
-		switch c := host[i]; {
-		case isHostByte(c):
-		case c == '.':
-			if i == start || i-start > maxLabelLen {
-				return host, orWide(name)
-			}
-			start = i + 1
-		case 'A' <= c && c <= 'Z':
-			form = mixedForm
+	seen, dots := scan(host)
+	last, ok := lastLabel(&dots, n)
+	switch {
+	case seen&(foreignByte|wideByte) != 0 || !ok || endsInNumber(host[n-last:]):
+		if seen&wideByte != 0 {
+			return host, wideForm
+		}
+		return host, noForm
+	case seen&upperByte != 0:
+		return host, mixedForm
+	}
+	return host, cleanForm
+}
+
+// A byteClass is a set of what bytes there are beside those of a host in lower case.
+type byteClass uint8
+
+const (
+	upperByte   byteClass = 1 << iota
+	foreignByte           // in no host
+	wideByte              // not ASCII
+)
+
+var byteClasses = func() (classes [256]byteClass) {
+	for c := range classes {
+		switch b := byte(c); {
+		case isHostByte(b), b == '.':
+		case 'A' <= b && b <= 'Z':
+			classes[c] = upperByte
+		case b < 0x80:
+			classes[c] = foreignByte
 		default:
-			return host, orWide(name)
+			classes[c] = wideByte
 		}
 	}
-	if last := len(host) - start; last == 0 || last > maxLabelLen || len(host) > maxHostLen || endsInNumber(host[start:]) {
-		return host, orWide(name)
+	return classes
+}()
+
+// dotSet has a bit for each dot of a name: bit i%64 of word i/64 for one in front of the last i bytes.
+type dotSet [(maxHostLen + 63) / 64]uint64
+
+// scan returns what bytes host has, and its dots.
+func scan(host string) (seen byteClass, dots dotSet) {
+	at := 0 // bytes behind host
+	for ; len(host) >= wordLen; at += wordLen {
+		w := load(host[len(host)-wordLen:])
+		host = host[:len(host)-wordLen]
+		seen |= byteClasses[w&0xff] | byteClasses[w>>8&0xff] | byteClasses[w>>16&0xff] | byteClasses[w>>24&0xff] |
+			byteClasses[w>>32&0xff] | byteClasses[w>>40&0xff] | byteClasses[w>>48&0xff] | byteClasses[w>>56]
+		dots[at/64&3] |= findDots(w) << (at & 63)
 	}
-	return host, form
+	for i := range len(host) {
+		seen |= byteClasses[host[i]]
+		if before := at + len(host) - 1 - i; host[i] == '.' {
+			dots[before/64&3] |= 1 << (before & 63)
+		}
+	}
+	return seen, dots
 }
 
-// shortForm is formOf for hosts of 8 bytes or more that no label is too long in. It looks at eight bytes at once.
-func shortForm(host, name string) form {
-	n := len(host)
-	var bad, upper, dots uint64
-	for i := 0; i < n; i += 8 {
-		at := min(i, n-8)
-		w := load(host[at:])
-		u := between(w, 'A', 'Z')
-		l := w | u>>2
-		bad |= ^(between(l, 'a', 'z') | between(l, '0', '9') | between(l, '-', '.') | between(l, '_', '_'))
-		upper |= u
-		dots |= findDots(w) << (n - 8 - at) // bit i: before the last i bytes
+// lastLabel returns the length of the last label of a name of n bytes with those dots, and whether no label is empty or too long.
+func lastLabel(dots *dotSet, n int) (size int, ok bool) {
+	size, before := n, -1 // the dot before, as the number of bytes behind it, or the end of the name
+	for i, d := range dots[:(n+63)/64] {
+		if d&(d<<1) != 0 {
+			return 0, false
+		}
+		if d == 0 {
+			continue
+		}
+		first := 64*i + bits.TrailingZeros64(d)
+		if before < 0 {
+			size = first
+		}
+		if between := first - before - 1; between < 1 || between > maxLabelLen {
+			return 0, false
+		}
+		before = 64*i + 63 - bits.LeadingZeros64(d)
 	}
-	last := min(bits.TrailingZeros64(dots), n)
-	if bad&highs != 0 || dots&(dots<<1|1|1<<(n-1)) != 0 || endsInNumber(host[n-last:]) {
-		return orWide(name)
-	}
-	if upper != 0 {
-		return mixedForm
-	}
-	return cleanForm
-}
-
-// between returns the highest bit of each byte of w that is first, last or between them. They are ASCII; for other bytes it returns no bit.
-func between(w, first, last uint64) uint64 {
-	x := w | highs
-	return (x - first*ones) &^ (x - (last+1)*ones) &^ w & highs
-}
-
-// orWide returns the form of a name that is no host unless bytes outside ASCII make it one.
-func orWide(name string) form {
-	if isASCII(name) {
-		return noForm
-	}
-	return wideForm
+	front := n - before - 1
+	return size, front >= 1 && front <= maxLabelLen
 }
 
 // endsInNumber is isNumber for a label of any case.

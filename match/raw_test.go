@@ -62,6 +62,20 @@ func TestLookupOfRawNames(t *testing.T) {
 	}
 }
 
+// Every byte of a name counts, wherever it stands.
+func TestLookupOfRawNamesReadsEveryByte(t *testing.T) {
+	middle := "www." + strings.Repeat("a", 63) + ".foo.com"
+	for _, host := range []string{"a.foo.com", "x.a-b_c.0xg", "www.0a.example.foo.com", middle, strings.Replace(middle, "a", "aa", 1), longest, longest[:len(longest)-1], "a" + longest} {
+		x := mustIndex(t, "*.com", "*.0xg", "*."+strings.Repeat("b", 61), "*."+strings.Repeat("b", 60))
+		checkRaw(t, x, host)
+		for i := range len(host) {
+			for _, c := range []string{"", ".", "..", "A", "Z", "@", "[", "/", ":", ",", "-", "_", "0", " ", "\x00", "\x7f", "\x80", "\xae", "é"} {
+				checkRaw(t, x, host[:i]+c+host[i+1:])
+			}
+		}
+	}
+}
+
 func TestLookupOfRawNamesIsLookupOfHosts(t *testing.T) {
 	indexes := rawIndexes(t)
 	found := 0
