@@ -159,55 +159,62 @@ func hostNear(t *rapid.T, patterns []string) match.Host {
 }
 
 // Indexes in which one kind of pattern is alone, or alone but for a few, answer all questions as the reference does.
-func TestIndexOfEachKind(t *testing.T) {
+func TestIndexOfEachKind(t *testing.T) { rapid.Check(t, checkIndexOfKind) }
+
+func FuzzIndexOfEachKind(f *testing.F) { f.Fuzz(rapid.MakeFuzz(checkIndexOfKind)) }
+
+func checkIndexOfKind(t *rapid.T) {
 	names := slices.Sorted(maps.Keys(kinds))
-	rapid.Check(t, func(t *rapid.T) {
-		known := map[string]bool{}
-		add := func(kind string) {
-			if p, err := match.ParsePattern(kinds[kind](t)); err == nil {
-				known[p.String()] = true
-			}
+	known := map[string]bool{}
+	add := func(kind string) {
+		if p, err := match.ParsePattern(kinds[kind](t)); err == nil {
+			known[p.String()] = true
 		}
-		kind := rapid.SampledFrom(names)
-		main := kind.Draw(t, "kind")
-		for range rapid.SampledFrom([]int{1, 8, 17, 18, 20, 25, 33, 60, 60}).Draw(t, "patterns") {
-			add(main)
+	}
+	kind := rapid.SampledFrom(names)
+	main := kind.Draw(t, "kind")
+	for range rapid.SampledFrom([]int{1, 8, 17, 18, 20, 25, 33, 60, 60}).Draw(t, "patterns") {
+		add(main)
+	}
+	for range rapid.SampledFrom([]int{0, 0, 1, 2, 17}).Draw(t, "others") {
+		add(kind.Draw(t, "kind"))
+	}
+	patterns := slices.Sorted(maps.Keys(known))
+	x := mustIndex(t, patterns...)
+	var all []string
+	for p, v := range x.All() {
+		if all = append(all, p.String()); v != "value of "+p.String() {
+			t.Fatalf("%v has %q", p, v)
 		}
-		for range rapid.SampledFrom([]int{0, 0, 1, 2, 17}).Draw(t, "others") {
-			add(kind.Draw(t, "kind"))
+	}
+	if !slices.Equal(all, patterns) {
+		t.Fatalf("all %q, want %q", all, patterns)
+	}
+	hosts := make([]match.Host, 40) // more than one batch
+	for i := range hosts {
+		if i%13 != 5 { // of these one is the zero Host
+			hosts[i] = hostNear(t, patterns)
 		}
-		patterns := slices.Sorted(maps.Keys(known))
-		x := mustIndex(t, patterns...)
-		all := []string{}
-		for p, v := range x.All() {
-			if all = append(all, p.String()); v != "value of "+p.String() {
-				t.Fatalf("%v has %q", p, v)
-			}
+	}
+	first := match.Entry[string]{Value: "first"}
+	entries := x.LookupBatch([]match.Entry[string]{first}, hosts)
+	if entries[0] != first {
+		t.Fatalf("the entry that was there is %v", entries[0])
+	}
+	entries = entries[1:]
+	if len(entries) != len(hosts) {
+		t.Fatalf("%d entries for %d hosts", len(entries), len(hosts))
+	}
+	for i, h := range hosts {
+		checkIndex(t, x, patterns, h)
+		p, v, ok := x.Lookup(h) // as the reference says
+		if e := entries[i]; e.Pattern != p || e.Value != v {
+			t.Fatalf("%v in %q: %v, %q in a batch, want %v", h, patterns, e.Pattern, e.Value, p)
 		}
-		if !slices.Equal(all, patterns) && len(patterns) > 0 {
-			t.Fatalf("all %q, want %q", all, patterns)
+		if q, w, found := x.LookupString(strings.ToUpper(h.String())); q != p || w != v || found != ok {
+			t.Fatalf("%v in %q: %v, %q, %t by its text, want %v", h, patterns, q, w, found, p)
 		}
-		hosts := make([]match.Host, 40) // more than one batch
-		for i := range hosts {
-			if i%13 != 5 { // of these one is the zero Host
-				hosts[i] = hostNear(t, patterns)
-			}
-		}
-		entries := x.LookupBatch(nil, hosts)
-		if len(entries) != len(hosts) {
-			t.Fatalf("%d entries for %d hosts", len(entries), len(hosts))
-		}
-		for i, h := range hosts {
-			checkIndex(t, x, patterns, h)
-			p, v, ok := x.Lookup(h) // as the reference says
-			if e := entries[i]; e.Pattern != p || e.Value != v {
-				t.Fatalf("%v in %q: %v, %q in a batch, want %v", h, patterns, e.Pattern, e.Value, p)
-			}
-			if q, w, found := x.LookupString(strings.ToUpper(h.String())); q != p || w != v || found != ok {
-				t.Fatalf("%v in %q: %v, %q, %t by its text, want %v", h, patterns, q, w, found, p)
-			}
-		}
-	})
+	}
 }
 
 func TestIndexOfNothing(t *testing.T) {

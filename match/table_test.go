@@ -15,7 +15,8 @@ func TestTableComparesTexts(t *testing.T) {
 			names = append(names, front+"."+end, end)
 		}
 	}
-	for i := range 40 { // that differ in one byte anywhere
+	names = append(names, strings.Repeat("a", 40)+".a")
+	for i := range 40 { // that differ from it in one byte anywhere
 		names = append(names, strings.Repeat("a", i)+"b"+strings.Repeat("a", 39-i)+".a")
 	}
 	for seed := range 40 {
@@ -89,6 +90,19 @@ func weakKeys() *hashKeys {
 	return keys
 }
 
+// An exact name and subdomains never have the same lane, whatever the hash, or "a.foo.com" could be found as "*.foo.com".
+func TestTableLanes(t *testing.T) {
+	for _, hash := range []uint64{0, ^uint64(0)} {
+		for size := uint(1); size <= maxText; size++ {
+			for exact := range uint(2) {
+				if l := lane(hash, size, exact); l&1 != uint64(exact) || l>>8 != uint64(size) {
+					t.Errorf("the lane of %d bytes and kind %d is %#x", size, exact, l)
+				}
+			}
+		}
+	}
+}
+
 // firstOf returns the most specific of the known patterns, exact names and subdomains, that name falls under.
 func firstOf(known map[string]bool, name string) string {
 	if known[name] {
@@ -117,6 +131,9 @@ func TestTableOfEachSize(t *testing.T) {
 				if f := s.first(text); f.text != text || f.slot != int32(slots[i]) {
 					t.Fatalf("of %d texts %q is not found in slot %d: %v", len(texts), text, slots[i], f)
 				}
+			}
+			if _, _, twice, _ := newTable(keys, append(texts, texts[n/2])); !twice {
+				t.Fatalf("of %d texts and %q again none is there twice", len(texts), texts[n/2])
 			}
 			var finds [batchSize]found
 			hosts := []Host{{}, {"a"}, {"foo.com"}, {"h0.foo.com.net"}, {strings.Repeat("a", 60)}, {strings.Repeat("a.", 30) + "com"}, {strings.Repeat("a.", 126) + "a"}}
