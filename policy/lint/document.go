@@ -134,17 +134,14 @@ func covered(list []match.Pattern) map[int]match.Pattern {
 		first[p.String()] = true
 		b.Add(p, struct{}{})
 	}
-	x, err := b.Build()
-	if err != nil {
-		return out // an empty pattern or one twice, which the loop above keeps out
-	}
+	x, _ := b.Build() // of patterns that compiled, each once
 	for i, p := range list {
 		h, ok := p.Witness(match.Pattern{})
 		if _, duplicate := out[i]; duplicate || !ok {
 			continue
 		}
 		for q := range x.Matching(h) {
-			if !q.Equal(p) && q.Covers(p) && (!p.Covers(q) || q.Compare(p) < 0) {
+			if !q.Equal(p) && q.Covers(p) { // patterns that cover each other are equal
 				out[i] = q
 				break
 			}
@@ -157,7 +154,7 @@ func covered(list []match.Pattern) map[int]match.Pattern {
 func (c *checker) ofCluster(p match.Pattern) string {
 	name := p.String()
 	switch {
-	case c.domain != "" && (name == c.domain || strings.HasSuffix(name, "."+c.domain)):
+	case name == c.domain || strings.HasSuffix(name, "."+c.domain):
 		return "is in the cluster's domain " + c.domain
 	case strings.HasSuffix(name, ".svc"):
 		return "is the short name of a service"
@@ -184,10 +181,9 @@ func openToAnyone(p match.Pattern) string {
 		return suffix + " is a public suffix"
 	}
 	// Rules such as *.compute.amazonaws.com make every name below a domain a public suffix.
-	if child := "x." + suffix; strings.Contains(suffix, ".") {
-		if public, _ := publicsuffix.PublicSuffix(child); public == child {
-			return "all names below " + suffix + " are public suffixes"
-		}
+	child := "x." + suffix
+	if public, _ := publicsuffix.PublicSuffix(child); public == child {
+		return "all names below " + suffix + " are public suffixes"
 	}
 	for _, d := range sharedDomains {
 		if suffix == d {
@@ -215,8 +211,8 @@ func (c *checker) sources(policies []*policy.Policy) {
 			if p.Namespace != "" {
 				from = from.InNamespace(p.Namespace)
 			}
-			limited, err := from.WithClusters(p.Clusters...)
-			if err != nil || limited.InCluster(c.cluster).IsZero() {
+			limited, _ := from.WithClusters(p.Clusters...) // they compiled
+			if limited.InCluster(c.cluster).IsZero() {
 				continue // of another cluster
 			}
 			at := s.At

@@ -49,7 +49,7 @@ func At(t time.Time) Option { return func(o *options) { o.now = t } }
 // Soon sets how long before its expiry a rule is reported. Default 30 days.
 func Soon(d time.Duration) Option { return func(o *options) { o.soon = d } }
 
-// ClusterDomain sets the DNS domain of the cluster. Default cluster.local.
+// ClusterDomain sets the DNS domain of the cluster; "": none. Default cluster.local.
 func ClusterDomain(domain string) Option { return func(o *options) { o.domain = domain } }
 
 // Inventory adds what is known of a cluster, so that sources that select nothing in it are found.
@@ -64,8 +64,9 @@ func Names(code, why string, names ...match.Pattern) Option {
 }
 
 // Check returns the findings about policies in order of position; the mistakes, when they do not compile. The order of the policies and
-// of what is in them changes nothing. Shadowing is found one pattern or prefix at a time, and where very many rules compete for one
-// pattern, only among the first hundred of each selector.
+// of what is in them changes nothing. Shadowing is found one pattern or prefix at a time: of two rules that say the same of a pattern, the
+// one with the lesser ID decides there. Where very many rules compete for one pattern, it is found only among the first hundred of each
+// selector.
 func Check(policies []*policy.Policy, opts ...Option) policy.Diagnostics {
 	o := options{soon: 30 * 24 * time.Hour, domain: "cluster.local"}
 	for _, opt := range opts {

@@ -162,8 +162,8 @@ func those(rules []*policy.EffectiveRule, do, what string) string {
 	return fmt.Sprintf("%s %s %s", strings.Join(ids, " and "), do, what)
 }
 
-// coveredBy returns rules of an effect that together cover rule n, one for each of its patterns or one for all of its addresses; nil when
-// they do not. Covers compares rule n with a candidate, for a pattern of rule n that one of the candidate covers.
+// coveredBy returns rules of an effect that together cover rule n, one for each of its patterns (the same one more than once, mostly) or
+// one for all of its addresses; nil when they do not. Covers compares rule n with a candidate, for a pattern of rule n that one of the candidate covers.
 func (v *rivals) coveredBy(n int, effect policy.Effect, covers func(r, o *policy.EffectiveRule, equalPlace bool) bool) []*policy.EffectiveRule {
 	r := v.rules[n]
 	var out []*policy.EffectiveRule
@@ -172,9 +172,7 @@ func (v *rivals) coveredBy(n int, effect policy.Effect, covers func(r, o *policy
 		if o == nil {
 			return nil
 		}
-		if !slices.Contains(out, o) {
-			out = append(out, o)
-		}
+		out = append(out, o)
 	}
 	if !r.To[0].Addresses.IsEmpty() {
 		o := v.coverAddresses(n, effect, covers)
@@ -216,7 +214,7 @@ func (v *rivals) coverAddresses(n int, effect policy.Effect, covers func(r, o *p
 		}
 		for _, g := range v.above(n) {
 			for _, m := range f.bySpot[spot{effect, g}] {
-				if theirs := v.rules[m].To[0].Addresses; m != n && theirs.Covers(mine) && covers(v.rules[n], v.rules[m], mine.Covers(theirs)) {
+				if theirs := v.rules[m].To[0].Addresses; theirs.Covers(mine) && covers(v.rules[n], v.rules[m], mine.Covers(theirs)) {
 					return v.rules[m]
 				}
 			}
