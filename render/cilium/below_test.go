@@ -79,3 +79,11 @@ spec:
 		t.Errorf("losses %v\n%s", result.Losses, yamlOf(result.Objects))
 	}
 }
+
+func yamlOf(objects []render.Object) string {
+	var b strings.Builder
+	if err := render.WriteYAML(&b, objects); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}

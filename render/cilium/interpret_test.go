@@ -1,6 +1,7 @@
 package cilium_test
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -15,34 +16,48 @@ import (
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/cilium"
+	"github.com/egresskit/egress/render/rendertest"
 )
 
-// passes reads rendered rules as Cilium's documentation says, in a reading of its own that shares nothing with the renderer: denies win, allows add up, and a pod
-// that nothing selects is free. A name is an address that DNS gave for it.
-func passes(t interface{ Fatalf(string, ...any) }, objects []render.Object, from identity.Workload, a policy.Access) bool {
-	known := labels.Set{"io.kubernetes.pod.namespace": from.Namespace, "io.cilium.k8s.policy.serviceaccount": from.ServiceAccount}
-	for k, v := range from.Labels {
+// documented reads rendered rules as Cilium's documentation says, in a reading of its own that shares nothing with the renderer: denies win, allows add up, and
+// a pod that nothing selects is free. A name is an address that DNS gave for it.
+type documented struct{}
+
+func (documented) Interpret(objects []render.Object) (rendertest.Evaluator, error) {
+	endpoints := make([]labels.Selector, len(objects))
+	for i, o := range objects {
+		var err error
+		if endpoints[i], err = metav1.LabelSelectorAsSelector(ofKubernetes(o.Spec.(*cilium.Rule).EndpointSelector)); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Name, err)
+		}
+	}
+	return func(r policy.Request) bool {
+		known := labelsOf(r.Source)
+		selected, allowed, denied := false, false, false
+		for i, o := range objects {
+			if o.Namespace != "" && o.Namespace != r.Source.Namespace || !endpoints[i].Matches(known) {
+				continue
+			}
+			selected = true
+			reaches := func(e cilium.Egress) bool { return leads(e, r.Access) && speaks(e.ToPorts, r.Access) }
+			rule := o.Spec.(*cilium.Rule)
+			allowed = allowed || slices.ContainsFunc(rule.Egress, reaches)
+			denied = denied || slices.ContainsFunc(rule.EgressDeny, reaches)
+		}
+		return !selected || allowed && !denied
+	}, nil
+}
+
+// labelsOf returns the labels by which Cilium knows a pod.
+func labelsOf(w identity.Workload) labels.Set {
+	known := labels.Set{"io.kubernetes.pod.namespace": w.Namespace, "io.cilium.k8s.policy.serviceaccount": w.ServiceAccount}
+	for k, v := range w.Labels {
 		known[k] = v
 	}
-	for k, v := range from.NamespaceLabels {
+	for k, v := range w.NamespaceLabels {
 		known["io.cilium.k8s.namespace.labels."+k] = v
 	}
-	selected, allowed, denied := false, false, false
-	for _, o := range objects {
-		rule := o.Spec.(*cilium.Rule)
-		s, err := metav1.LabelSelectorAsSelector(ofKubernetes(rule.EndpointSelector))
-		if err != nil {
-			t.Fatalf("%s: %v", o.Name, err)
-		}
-		if o.Namespace != "" && o.Namespace != from.Namespace || !s.Matches(known) {
-			continue
-		}
-		selected = true
-		reaches := func(e cilium.Egress) bool { return leads(e, a) && speaks(e.ToPorts, a) }
-		allowed = allowed || slices.ContainsFunc(rule.Egress, reaches)
-		denied = denied || slices.ContainsFunc(rule.EgressDeny, reaches)
-	}
-	return !selected || allowed && !denied
+	return known
 }
 
 // ofKubernetes returns the selector without the source of labels, which is Kubernetes for all of them.

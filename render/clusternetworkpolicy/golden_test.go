@@ -73,3 +73,11 @@ func TestGolden(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+func yamlOf(objects []render.Object) string {
+	var b strings.Builder
+	if err := render.WriteYAML(&b, objects); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}

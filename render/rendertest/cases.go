@@ -55,6 +55,7 @@ func cases() []testCase {
 		of("both protocols on a port", allow(a, hosts("bar.com").TLS(443)), allow(b, hosts("www.foo.com").HTTP(443))),
 		of("TCP by name", allow(a, hosts("bar.com").TCP(443))),
 		of("UDP by name", allow(a, hosts("bar.com").UDP(443))),
+		of("UDP by name denied below a wildcard", allow(shop, hosts("*.foo.com").UDP(443)), deny(a, hosts("www.foo.com"))),
 		of("a glob", allow(a, hosts("w*.foo.com").TLS())),
 		of("a glob denied", allow(a, hosts("*.foo.com").TLS()), deny(a, hosts("w*.foo.com"))),
 		of("TLS originated", allow(a, hosts("bar.com").HTTP(80).Originating(443))),
