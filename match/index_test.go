@@ -259,21 +259,23 @@ func TestBuilderErrors(t *testing.T) {
 	}
 }
 
-// What is kept beside the table is told to be there twice as well.
+// What is there twice is told, wherever an index keeps it, and whatever else comes before and behind it there.
 func TestBuilderErrorsOfAllKinds(t *testing.T) {
-	for _, text := range []string{longest, "*." + longest[2:], "a*.foo.com", "a*." + longest[64:], "?a"} {
+	texts := []string{longest, longest[1:], "*." + longest[2:], "*." + longest[3:], "a*.foo.com", "b*.foo.com", "a*." + longest[64:], "?a", "?b"}
+	for i := range 20 {
+		texts = append(texts, fmt.Sprintf("h%d.foo.com", i))
+	}
+	for _, again := range texts {
 		var b match.Builder[int]
-		for i := range 20 {
-			b.Add(match.MustParsePattern(fmt.Sprintf("h%d.foo.com", i)), i)
+		for i, text := range texts {
+			b.Add(match.MustParsePattern(text), i)
 		}
-		p := match.MustParsePattern(text)
-		b.Add(p, 1)
 		if _, err := b.Build(); err != nil {
-			t.Errorf("%v: %v", p, err)
+			t.Fatal(err)
 		}
-		b.Add(p, 2)
-		if _, err := b.Build(); err == nil || err.Error() != fmt.Sprintf("match: pattern %q was added twice to an index", p) {
-			t.Errorf("%v: %v", p, err)
+		b.Add(match.MustParsePattern(again), 1)
+		if _, err := b.Build(); err == nil || err.Error() != fmt.Sprintf("match: pattern %q was added twice to an index", again) {
+			t.Errorf("%v: %v", again, err)
 		}
 	}
 }

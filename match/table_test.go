@@ -90,6 +90,24 @@ func weakKeys() *hashKeys {
 	return keys
 }
 
+// Every byte of a text, and its length, is in its hash: otherwise somebody could choose texts that meet.
+func TestTableHashesAll(t *testing.T) {
+	keys, known := newHashKeys(), map[uint64]string{}
+	for n := range maxText + 1 {
+		for i := range n + 1 { // as n: no byte is another
+			text := []byte(strings.Repeat("a", n))
+			if i < n {
+				text[i] = 'b'
+			}
+			hash := keys.hash(string(text))
+			if other, ok := known[hash]; ok {
+				t.Fatalf("%q and %q have one hash", text, other)
+			}
+			known[hash] = string(text)
+		}
+	}
+}
+
 // An exact name and subdomains never have the same lane, whatever the hash, or "a.foo.com" could be found as "*.foo.com".
 func TestTableLanes(t *testing.T) {
 	for _, hash := range []uint64{0, ^uint64(0)} {
