@@ -240,7 +240,7 @@ func (a *addresser) withinPart(s slice, p netip.Prefix, b *Grant) (lost Feature,
 	for _, r := range s.within[b] {
 		switch {
 		case r.byName():
-			return WithinNameOnAddress, fmt.Sprintf("boundary %s would let it pass for names, and who decides by address does not know the name: %s", b.Rule, r.to)
+			return WithinNameOnAddress, fmt.Sprintf("the boundary %s has only names inside that may be at these addresses, %s, and names are not seen there; put the addresses inside too", b.Rule, r.to)
 		case !r.to.Addresses.Covers(match.NewPrefixes([]netip.Prefix{p}, nil)):
 		case !r.to.Protocol.Contains(a.protocol):
 			return byAddress(r.to.Protocol), fmt.Sprintf("boundary %s lets %s alone pass, and %s holds more", b.Rule, r.to.Protocol, a.protocol)

@@ -392,9 +392,20 @@ func (l *ledger) demandDeny(r *resolver, d row, needs []Feature, allows, takers 
 		all := r.doesCover(id, r.id(a.grant.Source))
 		applied = applied && (all || !r.cannot[id])
 		l.demand(demand{taker: d.grant, needs: needs, source: !all, instead: instead, together: together, allow: a.grant,
-			why: fmt.Sprintf("%s, which rule %s allows, holds requests that it denies: %s", place, a.grant.Rule, d.to)})
+			why: fmt.Sprintf("%s, which rule %s allows, holds requests that it denies: %s%s", place, a.grant.Rule, d.to, insteadOf(needs))})
 	}
 	return applied && some && !out
+}
+
+// insteadOf says what else to deny where a target is asked for features that few have.
+func insteadOf(needs []Feature) string {
+	switch {
+	case slices.Contains(needs, DenyNameOnAddress):
+		return "; names are not seen there: deny the addresses, or ports that the allow does not have"
+	case slices.Contains(needs, DenyAddressOnName):
+		return "; addresses are not looked at there: deny the names, or ports that the allow does not have"
+	}
+	return ""
 }
 
 // callFeatures returns the features that a destination's methods and paths ask for.

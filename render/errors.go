@@ -10,7 +10,7 @@ import (
 type WideningError struct{ Losses []Loss }
 
 func (e *WideningError) Error() string {
-	return fmt.Sprintf("what is rendered would let more pass than the policies say, %s:\n%s", count(len(e.Losses), "time"), lines(e.Losses))
+	return "the manifests would let more pass than the policies say; change what these say, or accept each by its rule and with a reason:\n" + lines(e.Losses)
 }
 
 // An UnaccountedError reports grants that a renderer neither emitted nor skipped: a mistake of the renderer.

@@ -20,6 +20,23 @@ const (
 	ExemptionGrant           // traffic that a renderer leaves open, such as DNS; outside the model, never implicit
 )
 
+// String returns "allow", "deny", "boundary", "baseline" or "exemption".
+func (k GrantKind) String() string {
+	switch k {
+	case AllowGrant:
+		return "allow"
+	case DenyGrant:
+		return "deny"
+	case BoundaryGrant:
+		return "boundary"
+	case BaselineGrant:
+		return "baseline"
+	case ExemptionGrant:
+		return "exemption"
+	}
+	return "invalid"
+}
+
 // A Grant is one line of a plan: one rule's effect on one pattern or on one set of addresses.
 type Grant struct {
 	ID     GrantID

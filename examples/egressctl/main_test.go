@@ -301,6 +301,38 @@ func TestLossesAreNamed(t *testing.T) {
 	}
 }
 
+// TestAccept: a deny that the target can't say fails the rendering, until it is accepted by name and with a reason.
+func TestAccept(t *testing.T) {
+	text := `
+apiVersion: egresskit.io/v1alpha1
+kind: EgressPolicy
+metadata: {name: shop}
+spec:
+  sources:
+  - from: [{namespaces: [shop]}]
+    allow: [{cidrs: [203.0.113.0/24], protocol: TCP, ports: [5432]}]
+    deny: [{name: no-uploads, hosts: [files.foo.com]}]
+`
+	for _, c := range []struct {
+		accept []string
+		status int
+		want   string
+	}{
+		{nil, exitBad, "accept"},
+		{[]string{"--accept", "shop/no-uploads"}, exitBad, "a reason"},
+		{[]string{"--accept", "shop/other=ticket 7"}, exitBad, "shop/no-uploads"},
+		{[]string{"--accept", "shop/no-uploads=ticket 7"}, exitDone, "loss: <stdin>:9:12: spec.sources[0].deny[0]: rule shop/no-uploads"},
+	} {
+		status, out, stderr := egressctl(t, text, append(append([]string{"render", "--target", "networkpolicy"}, c.accept...), "-")...)
+		if status != c.status || (out != "") != (status == exitDone) || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: status %d, %d bytes of manifests: %s", c.accept, status, len(out), stderr)
+		}
+		if status == exitDone && !strings.Contains(out, "egresskit.io/accepted-wider: 'shop/no-uploads: ticket 7'") {
+			t.Errorf("the manifests do not say what is accepted:\n%s", out)
+		}
+	}
+}
+
 // lost reports whether a loss names the rule.
 func lost(stderr, rule string) bool {
 	for line := range strings.Lines(stderr) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
 
@@ -39,6 +42,15 @@ func renderCommand(args []string, std stdio) (int, error) {
 	inventory := fs.String("inventory", "", "dump of namespaces, service accounts and pods")
 	profileFile := fs.String("profile", "", "what the targets assume of the cluster")
 	strict := fs.Bool("strict", false, "fail on any loss")
+	var opts []render.Option
+	fs.Func("accept", "rule=reason: a deny or boundary that the manifests need not say; may be given again", func(s string) error {
+		rule, reason, _ := strings.Cut(s, "=")
+		if rule == "" || strings.TrimSpace(reason) == "" {
+			return errors.New("write the rule and a reason, as in shop/no-uploads='ticket 7'")
+		}
+		opts = append(opts, render.AcceptWider(policy.RuleID(rule), reason))
+		return nil
+	})
 	format := fs.String("o", "yaml", "yaml or json")
 	files, err := parse(fs, args)
 	if err != nil {
@@ -64,7 +76,6 @@ func renderCommand(args []string, std stdio) (int, error) {
 	if err != nil {
 		return exitBad, err
 	}
-	var opts []render.Option
 	if *strict {
 		opts = append(opts, render.Strict())
 	}
