@@ -83,13 +83,41 @@ func TestCompileFindsMistakes(t *testing.T) {
 		{"no-destination", rule, func(p P, s S, r R) { r.To.Hosts = nil }},
 		{"empty-host", rule + ".hosts[1]", func(p P, s S, r R) { r.To.Hosts = append(r.To.Hosts, match.Pattern{}) }},
 		{"hosts-and-addresses", rule, func(p P, s S, r R) { r.To.Addresses = addresses("10.0.0.0/8").Addresses }},
-		{"bad-protocol", rule + ".protocol", func(p P, s S, r R) { r.To.Protocol = 77 }},
+		{"bad-protocol", rule + ".protocol", func(p P, s S, r R) { r.To.Protocol = policy.SCTP + 1 }},
 		{"missing-protocol", rule + ".protocol", func(p P, s S, r R) { r.To.Protocol = policy.AnyProtocol }},
 		{"missing-ports", rule + ".ports", func(p P, s S, r R) { r.To.Protocol = policy.TCP }},
 		{"missing-ports", rule + ".ports", func(p P, s S, r R) { r.To.Protocol = policy.UDP }},
 		{"missing-ports", rule + ".ports", func(p P, s S, r R) { r.To = policy.MustAddresses("10.0.0.0/8").SCTP() }},
 		{"sctp-by-name", rule + ".protocol", func(p P, s S, r R) { r.To = hosts("a.com").SCTP(1) }},
 		{"sctp-by-name", `policy "p".spec.sources[0].deny[0].protocol`, func(p P, s S, r R) { s.Deny = policy.Rules(hosts("a.com").SCTP()) }},
+		{"too-many", rule + ".ports", func(p P, s S, r R) {
+			for i := range uint16(policy.MaxListed + 1) {
+				r.To.Ports = r.To.Ports.Union(match.PortsOf(2*i + 1))
+			}
+		}},
+		{"too-many", rule + ".methods", func(p P, s S, r R) {
+			r.To.Protocol, r.To.Methods = policy.HTTP, slices.Repeat([]string{"GET"}, policy.MaxListed+1)
+		}},
+		{"too-many", rule + ".paths", func(p P, s S, r R) {
+			r.To.Protocol, r.To.Paths = policy.HTTP, slices.Repeat([]policy.Path{policy.MustParsePath("/a")}, policy.MaxListed+1)
+		}},
+		{"methods-not-http", `policy "p".spec.sources[0].deny[0].methods`, func(p P, s S, r R) {
+			s.Deny = []policy.Rule{{To: policy.Destination{Hosts: r.To.Hosts, Methods: []string{"GET"}}}}
+		}},
+		{"paths-not-http", `policy "p".spec.sources[0].within[0].paths`, func(p P, s S, r R) {
+			s.Within = []policy.Rule{{To: policy.Destination{Hosts: r.To.Hosts, Paths: []policy.Path{policy.MustParsePath("/a")}}}}
+		}},
+		{"bad-method", rule + ".methods[1]", func(p P, s S, r R) { r.To.Protocol, r.To.Methods = policy.HTTP, []string{"ZAP", ""} }},
+		{"bad-method", rule + ".methods[0]", func(p P, s S, r R) {
+			r.To.Protocol, r.To.Methods = policy.HTTP, []string{strings.Repeat("X", 64), "X-Y"}
+		}},
+		{"originate-in-within", `policy "p".spec.sources[0].within[0].originateTLS`, func(p P, s S, r R) { s.Within = policy.Rules(hosts("www.foo.com").HTTP().Originating(443)) }},
+		{"originate-credential", rule + ".originateTLS.credentialName", func(p P, s S, r R) { r.To = r.To.HTTP().OriginatingMutual(443, "a b") }},
+		{"empty-within", `policy "p".spec.sources[0].within`, func(p P, s S, r R) { s.Allow, s.Within = nil, []policy.Rule{} }},
+		{"duplicate-rule", rule[:len(rule)-2] + "1].name", func(p P, s S, r R) { s.Allow = append(s.Allow, policy.Rule{Name: "r", To: r.To, Reason: "another"}) }},
+		{"duplicate-rule", rule[:len(rule)-2] + "1].name", func(p P, s S, r R) {
+			s.Allow = append(s.Allow, policy.Rule{Name: "r", To: r.To, Expires: gen.Now.AddDate(90, 0, 0)})
+		}},
 		{"methods-not-http", rule + ".methods", func(p P, s S, r R) { r.To.Methods = []string{"GET"} }},
 		{"paths-not-http", rule + ".paths", func(p P, s S, r R) { r.To.Paths = []policy.Path{policy.MustParsePath("/a")} }},
 		{"bad-method", rule + ".methods[0]", func(p P, s S, r R) { r.To.Protocol, r.To.Methods = policy.HTTP, []string{"get"} }},
@@ -124,6 +152,19 @@ func TestCompileFindsMistakes(t *testing.T) {
 			t.Errorf("want %s at %s, got %v", c.code, c.field, d)
 		}
 	}
+}
+
+// What is as long as it may be compiles.
+func TestCompileTakesTheLongest(t *testing.T) {
+	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		p.Name, s.Name, r.Name = strings.Repeat("p", 253), strings.Repeat("s", 63), strings.Repeat("r", 63)
+		r.To = r.To.HTTP().OriginatingMutual(65535, strings.Repeat("c", 253))
+		r.To.Methods, r.To.Paths = slices.Repeat([]string{strings.Repeat("M", 63)}, policy.MaxListed), slices.Repeat([]policy.Path{policy.MustParsePath("/" + strings.Repeat("a", 1023))}, policy.MaxListed)
+		for i := range uint16(policy.MaxListed) {
+			r.To.Ports = r.To.Ports.Union(match.NewPorts(match.PortRange{First: 65535 - 3*i - 1, Last: 65535 - 3*i}))
+		}
+	})
+	compile(t, []*policy.Policy{p})
 }
 
 func TestCompileReportsAllMistakesInOrder(t *testing.T) {
@@ -235,8 +276,11 @@ func TestDerivedNames(t *testing.T) {
 	if got := unnamed(policy.Rule{To: hosts("b.com")}); len(got) != 2 || !slices.Contains(got, base[0]) {
 		t.Errorf("another rule changes the name: %q", got)
 	}
-	if got := unnamed(policy.Rule{To: hosts("www.foo.com"), Reason: "why"}); len(got) != 2 {
-		t.Errorf("rules with different reasons: %q", got)
+	for _, other := range []policy.Rule{{Reason: "why"}, {Owner: "who"}, {Expires: gen.Now.AddDate(1, 0, 0)}} {
+		other.To = hosts("www.foo.com")
+		if got := unnamed(other); len(got) != 2 {
+			t.Errorf("rules of which one has a reason, an owner or an end: %q", got)
+		}
 	}
 	noted := ids(func(p *policy.Policy, s *policy.Source, r *policy.Rule) { r.Name, r.Reason = "", "why" })
 	if !slices.Equal(noted, base) {
@@ -273,6 +317,17 @@ func TestExpiry(t *testing.T) {
 		if got := e.Decide(request("shop", "a", "www.foo.com")); got.Reason != c.want {
 			t.Errorf("at %v: %v", c.now, got)
 		}
+	}
+	// The day is that of UTC, wherever the time was taken.
+	early := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		r.Expires = time.Date(2027, 6, 30, 1, 0, 0, 0, time.FixedZone("east", 7200))
+	})
+	e, err := policy.Compile([]*policy.Policy{early}, policy.At(day.Add(-24*time.Hour)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Explain(request("shop", "a", "www.foo.com")); got.Decision.Reason != policy.NoRule || !strings.Contains(got.String(), "it expired on 2027-06-29") {
+		t.Errorf("on the 29th: %v", got)
 	}
 	// A boundary whose destinations have all expired has nothing inside.
 	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {

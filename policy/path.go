@@ -76,9 +76,9 @@ func (p Path) Matches(path string) bool {
 	return path != "" && path == p.text
 }
 
-// Covers reports whether every path in o is in p.
+// Covers reports whether o has a path and every path in o is in p.
 func (p Path) Covers(o Path) bool {
-	return !o.IsZero() && p.Matches(strings.TrimSuffix(o.text, "*")) && (p.IsPrefix() || p == o)
+	return p.Matches(strings.TrimSuffix(o.text, "*")) && (p.IsPrefix() || p == o)
 }
 
 // unambiguousPath reports whether all servers read a path in the same way. Those that they read in several are how limits on paths are got
