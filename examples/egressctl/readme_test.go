@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/marks"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/lint"
@@ -21,11 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of the README anew")
 
-const (
-	readme     = "../../README.md"
-	tableBegin = "<!-- features: go test ./examples/egressctl -update -->\n"
-	tableEnd   = "<!-- end of features -->\n"
-)
+const readme = "../../README.md"
 
 // TestReadmePolicy: the policy that the README shows compiles, decides what the README says of it, and is said by the stack without a loss.
 func TestReadmePolicy(t *testing.T) {
@@ -136,23 +133,18 @@ var overlooked = []render.Feature{render.UDPByAddress, render.SCTPByAddress}
 
 // TestReadmeTable: what the README says of targets is what their renderers declare.
 func TestReadmeTable(t *testing.T) {
-	data, err := os.ReadFile(readme)
+	const mark = "features"
+	want := featureTable(t)
+	if *update {
+		if err := marks.Write(readme, mark, want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there, err := marks.Read(readme, mark)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(data), tableBegin)
-	_, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		t.Fatal("the README has no place for the table")
-	}
-	want := before + tableBegin + featureTable(t) + tableEnd + after
-	if *update {
-		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, string(data)); diff != "" {
+	if diff := cmp.Diff(want, there); diff != "" {
 		t.Errorf("run with -update if this is meant (-want +got):\n%s", diff)
 	}
 }

@@ -2,35 +2,28 @@ package attacks
 
 import (
 	"flag"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/egresskit/egress/internal/marks"
 )
 
 var update = flag.Bool("update", false, "write the table of the README anew")
 
 // TestReadme: the README shows the list.
 func TestReadme(t *testing.T) {
-	const readme, begin, end = "../../README.md", "<!-- attacks: go test ./internal/attacks -update -->\n", "<!-- end of attacks -->\n"
-	data, err := os.ReadFile(readme)
+	const readme, mark = "../../README.md", "attacks"
+	if *update {
+		if err := marks.Write(readme, mark, Table()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there, err := marks.Read(readme, mark)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(data), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatal("the README has no place for the table")
-	}
-	want := before + begin + Table() + end + after
-	if *update {
-		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, string(data)); diff != "" {
+	if diff := cmp.Diff(Table(), there); diff != "" {
 		t.Errorf("run with -update if this is meant (-want +got):\n%s", diff)
 	}
 }

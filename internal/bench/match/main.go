@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+
+	"github.com/egresskit/egress/internal/marks"
 )
 
 func main() {
@@ -30,29 +32,7 @@ func run(quick bool, readme string) error {
 	if readme == "" {
 		return nil
 	}
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		return err
-	}
 	var tables bytes.Buffer
 	r.write(&tables, false)
-	text, err = between(text, tables.Bytes())
-	if err != nil {
-		return fmt.Errorf("%s: %w", readme, err)
-	}
-	return os.WriteFile(readme, text, 0o644)
-}
-
-// The marks that tables stand between. The first goes on with the command that makes them.
-const beginMark, endMark = "<!-- speed: ", "<!-- end of speed -->"
-
-// between replaces what stands between the marks in text.
-func between(text, tables []byte) ([]byte, error) {
-	head, rest, found := bytes.Cut(text, []byte(beginMark))
-	command, rest, closed := bytes.Cut(rest, []byte("\n"))
-	_, tail, ended := bytes.Cut(rest, []byte(endMark))
-	if !found || !closed || !ended {
-		return nil, fmt.Errorf("no %q and %q", beginMark, endMark)
-	}
-	return bytes.Join([][]byte{head, []byte(beginMark), command, []byte("\n\n"), tables, []byte("\n" + endMark), tail}, nil), nil
+	return marks.Write(readme, "speed", tables.String())
 }

@@ -110,13 +110,6 @@ func TestTables(t *testing.T) {
 			t.Errorf("%s is in no row of\n%s", c.name, first.String())
 		}
 	}
-	text, err := between([]byte("a\n"+beginMark+"command -->\nold\n"+endMark+"\nz\n"), first.Bytes())
-	if err != nil || !strings.HasPrefix(string(text), "a\n"+beginMark+"command -->\n\nTimes") || !strings.HasSuffix(string(text), ".\n\n"+endMark+"\nz\n") {
-		t.Errorf("%v\n%s", err, text)
-	}
-	if _, err := between([]byte("no marks"), nil); err == nil {
-		t.Error("tables were put into a file without marks")
-	}
 }
 
 func TestFigures(t *testing.T) {

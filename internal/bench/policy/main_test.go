@@ -30,15 +30,3 @@ func TestContestantsAgree(t *testing.T) {
 		}
 	}
 }
-
-func TestTablesGoBetweenTheMarks(t *testing.T) {
-	got, err := between([]byte("a\n<!-- decisions: go run . -->\nold\n<!-- end of decisions -->\nb\n"), []byte("new\n"))
-	if want := "a\n<!-- decisions: go run . -->\n\nnew\n\n<!-- end of decisions -->\nb\n"; err != nil || string(got) != want {
-		t.Errorf("%q, %v", got, err)
-	}
-	for _, text := range []string{"", "<!-- decisions: go run . -->", "<!-- end of decisions -->"} {
-		if _, err := between([]byte(text), nil); err == nil {
-			t.Errorf("%q has marks", text)
-		}
-	}
-}

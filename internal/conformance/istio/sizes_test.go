@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/egresskit/egress/internal/conformance/istio/pilot"
 	"github.com/egresskit/egress/internal/conformance/istio/walk"
 	"github.com/egresskit/egress/internal/conformance/istio/world"
+	"github.com/egresskit/egress/internal/marks"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
@@ -24,12 +24,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "measure everything that the README has a table of, and write it anew")
-
-const (
-	readme     = "../../../README.md"
-	tableBegin = "<!-- sizes: go -C internal/conformance/istio test -run TestSizes -update . -->\n"
-	tableEnd   = "<!-- end of sizes -->\n"
-)
 
 // A shape is a way to configure the mesh for many hosts.
 type shape struct {
@@ -87,20 +81,16 @@ func TestSizes(t *testing.T) {
 // writeTable puts the table into the README, or without -update makes sure that there is one for the shapes and counts that it promises.
 func writeTable(t *testing.T, table string) {
 	t.Helper()
-	data, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(data), tableBegin)
-	there, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		t.Fatal("the README has no place for the table")
-	}
+	const readme, mark = "../../../README.md", "sizes"
 	if *update {
-		if err := os.WriteFile(readme, []byte(before+tableBegin+table+tableEnd+after), 0o644); err != nil {
+		if err := marks.Write(readme, mark, table); err != nil {
 			t.Fatal(err)
 		}
 		return
+	}
+	there, err := marks.Read(readme, mark)
+	if err != nil {
+		t.Fatal(err)
 	}
 	head, _, _ := strings.Cut(table, "\n")
 	if rows := strings.Count(there, "\n"); !strings.HasPrefix(there, head) || rows != 2+2*2*4 {
