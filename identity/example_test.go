@@ -86,3 +86,55 @@ func ExampleNewTrustDomains() {
 	fmt.Println(now, known)
 	// Output: spiffe://prod.example.org/ns/shop/sa/checkout true
 }
+
+// Of thousands of selectors an index asks those alone that may select a workload.
+func ExampleNewIndex() {
+	x := identity.NewIndex([]identity.Selector{
+		identity.MustSelector(identity.Term{Namespaces: []string{"shop"}, ServiceAccounts: []string{"checkout"}}),
+		identity.MustSelector(identity.Term{Namespaces: []string{"team-*"}}),
+		identity.MustSelector(identity.Term{PodLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "checkout"}}}),
+		identity.Everything(),
+	})
+	fmt.Println(x.Matching(identity.Workload{Namespace: "shop", ServiceAccount: "checkout"}, nil))
+	fmt.Println(x.Matching(identity.Workload{Namespace: "team-a", Labels: map[string]string{"app": "checkout"}}, nil))
+	// Output:
+	// [0 3]
+	// [1 2 3]
+}
+
+// A certificate's identity becomes the workload that policies are asked about; what names no workload of Kubernetes is an error.
+func ExampleParseSPIFFEID() {
+	for _, uri := range []string{"spiffe://cluster.local/ns/shop/sa/checkout", "spiffe://cluster.local/checkout", "https://cluster.local/ns/shop/sa/checkout", "spiffe://cluster.local/ns/Shop/sa/checkout"} {
+		id, err := identity.ParseSPIFFEID(uri)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		w := identity.Workload{TrustDomain: id.TrustDomain, Namespace: id.Namespace, ServiceAccount: id.ServiceAccount}
+		fmt.Println(w.Namespace, w.ServiceAccount, id.Principal())
+	}
+	// Output:
+	// shop checkout cluster.local/ns/shop/sa/checkout
+	// "spiffe://cluster.local/checkout" is not a Kubernetes SPIFFE ID; write spiffe://<trust domain>/ns/<namespace>/sa/<service account>
+	// "https://cluster.local/ns/shop/sa/checkout" is not a Kubernetes SPIFFE ID; write spiffe://<trust domain>/ns/<namespace>/sa/<service account>
+	// "Shop" is not a Kubernetes name: use lower-case letters, digits, '-' and '.', and begin and end with a letter or digit
+}
+
+// Two selectors overlap unless no workload could be selected by both, whatever runs in the cluster now.
+func ExampleSelector_Overlaps() {
+	checkout := identity.MustSelector(identity.Term{Namespaces: []string{"shop"}, ServiceAccounts: []string{"checkout"}})
+	for _, t := range []identity.Term{
+		{Namespaces: []string{"news"}},
+		{Namespaces: []string{"sh*"}},
+		{ServiceAccounts: []string{"cart", "refunds"}},
+		{PodLabels: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "cart"}}}, // a pod of account checkout may have any label
+	} {
+		s := identity.MustSelector(t)
+		fmt.Println(s, checkout.Overlaps(s))
+	}
+	// Output:
+	// namespaces=news false
+	// namespaces=sh* true
+	// serviceAccounts=cart,refunds false
+	// podLabels=app=cart true
+}

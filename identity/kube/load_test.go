@@ -91,20 +91,20 @@ func TestLoadForms(t *testing.T) {
 		files []string
 		want  string
 	}{
-		{"documents", []string{shop + "---\n" + account + "--- # the pod\n" + pod + "---\n\n---\n" + service}, "1 namespaces, 1 service accounts, 1 pods; ignored: 1 v1 Service"},
-		{"files", []string{shop, account, pod}, "1 namespaces, 1 service accounts, 1 pods"},
-		{"a list in flow style", []string{`{"kind": "List", "apiVersion": "v1", "items": [{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}}]}`}, "1 namespaces, 0 service accounts, 0 pods"},
-		{"a list of indented items", []string{"kind: List\napiVersion: v1\nitems:\n  - kind: Namespace\n    apiVersion: v1\n    metadata:\n      name: a\n"}, "1 namespaces, 0 service accounts, 0 pods"},
-		{"a list in a list", []string{"kind: List\napiVersion: v1\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - kind: Namespace\n    apiVersion: v1\n    metadata:\n      name: a\n"}, "1 namespaces, 0 service accounts, 0 pods"},
+		{"documents", []string{shop + "---\n" + account + "--- # the pod\n" + pod + "---\n\n---\n" + service}, "1 namespace, 1 service account, 1 pod; ignored: 1 v1 Service"},
+		{"files", []string{shop, account, pod}, "1 namespace, 1 service account, 1 pod"},
+		{"a list in flow style", []string{`{"kind": "List", "apiVersion": "v1", "items": [{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}}]}`}, "1 namespace, 0 service accounts, 0 pods"},
+		{"a list of indented items", []string{"kind: List\napiVersion: v1\nitems:\n  - kind: Namespace\n    apiVersion: v1\n    metadata:\n      name: a\n"}, "1 namespace, 0 service accounts, 0 pods"},
+		{"a list in a list", []string{"kind: List\napiVersion: v1\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - kind: Namespace\n    apiVersion: v1\n    metadata:\n      name: a\n"}, "1 namespace, 0 service accounts, 0 pods"},
 		{"a list of one kind, of the API", []string{`{"items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}],"kind":"NamespaceList","apiVersion":"v1"}`}, "2 namespaces, 0 service accounts, 0 pods"},
 		{"a list of one kind, in YAML", []string{"items:\n- metadata:\n    name: a\n# in between\n\n- metadata: {name: b}\nkind: NamespaceList\napiVersion: v1\n"}, "2 namespaces, 0 service accounts, 0 pods"},
 		{"a list of other kinds", []string{"items:\n- metadata:\n    name: a\n- {}\nkind: DeploymentList\napiVersion: apps/v1\n---\n" + service, shop},
-			"1 namespaces, 0 service accounts, 0 pods; ignored: 2 apps/v1 Deployment, 1 v1 Service"},
+			"1 namespace, 0 service accounts, 0 pods; ignored: 2 apps/v1 Deployment, 1 v1 Service"},
 		{"another group's Pod", []string{"apiVersion: example.com/v1\nkind: Pod\n"}, "0 namespaces, 0 service accounts, 0 pods; ignored: 1 example.com/v1 Pod"},
 		{"an object with items that is no list", []string{"apiVersion: example.com/v1\nkind: Menu\nitems:\n- soup: 1\n"}, "0 namespaces, 0 service accounts, 0 pods; ignored: 1 example.com/v1 Menu"},
 		{"JSON documents", []string{`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"a","labels":null}}` + "\n" + `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"b","labels":{"x":"\u0079"}}}`}, "2 namespaces, 0 service accounts, 0 pods"},
-		{"nothing but an empty list and an object", []string{"kind: List\napiVersion: v1\nitems: []\n---\n" + shop}, "1 namespaces, 0 service accounts, 0 pods"},
-		{"aliases where nothing is read", []string{shop + "spec: &x {a: 1}\nstatus: *x\n"}, "1 namespaces, 0 service accounts, 0 pods"},
+		{"nothing but an empty list and an object", []string{"kind: List\napiVersion: v1\nitems: []\n---\n" + shop}, "1 namespace, 0 service accounts, 0 pods"},
+		{"aliases where nothing is read", []string{shop + "spec: &x {a: 1}\nstatus: *x\n"}, "1 namespace, 0 service accounts, 0 pods"},
 	} {
 		_, summary, err := load(tt.files...)
 		if err != nil || summary.String() != tt.want {
@@ -365,6 +365,6 @@ items:
 		fmt.Println(id, w.Labels)
 	}
 	// Output:
-	// 1 namespaces, 0 service accounts, 1 pods; ignored: 1 apps/v1 Deployment
+	// 1 namespace, 0 service accounts, 1 pod; ignored: 1 apps/v1 Deployment
 	// spiffe://cluster.local/ns/shop/sa/checkout map[app:checkout]
 }

@@ -109,7 +109,11 @@ func (c *checker) hosts(r site) {
 			for _, l := range c.lists {
 				for _, n := range l.names {
 					if p.Overlaps(n) {
-						c.report(policy.Warning, l.code, at, fmt.Sprintf("%s takes in %s: %s", p, n, l.why), "leave it out unless it is meant")
+						what := p.String()
+						if !p.Equal(n) {
+							what = fmt.Sprintf("%s takes in %s", p, n)
+						}
+						c.report(policy.Warning, l.code, at, what+": "+l.why, "leave it out unless it is meant")
 						break
 					}
 				}

@@ -191,7 +191,7 @@ func TestFindings(t *testing.T) {
 		{code: lint.ClusterHost, shop: allow(hosts("notcluster.local", "cluster.local.example"))},
 		{code: lint.ClusterHost, shop: allow(hosts("a.cluster.local")), opts: []lint.Option{lint.ClusterDomain("")}},
 
-		{code: "dns-over-https", shop: allow(hosts("*.dns.example")), opts: []lint.Option{resolvers}, want: "*.dns.example takes in *.dns.example: names can be resolved"},
+		{code: "dns-over-https", shop: allow(hosts("*.dns.example")), opts: []lint.Option{resolvers}, want: "*.dns.example: names can be resolved"},
 		{code: "dns-over-https", shop: allow(hosts("dns.google")), opts: []lint.Option{resolvers}, want: "dns.google"},
 		{code: "dns-over-https", shop: allow(hosts("*.google")), opts: []lint.Option{resolvers}, want: "*.google takes in dns.google"},
 		{code: "dns-over-https", shop: within(deny(policy.Section{}, hosts("dns.google")), hosts("dns.google")), opts: []lint.Option{resolvers}},
@@ -286,7 +286,7 @@ a.yaml:8:7: spec.x: warning always-denied: a/r8 allows nothing: a/r4 denies all 
 a.yaml:9:7: spec.x: warning outside-bounds: a/r9 allows nothing: it is outside the boundary a/cluster-within; remove it, or extend the boundary
 a.yaml:10:7: spec.x: warning mixed-protocols: a/r10 allows HTTP b.example.com port 443, and a/r1 allows TLS *.example.com port 443: one host, one port and two protocols; use one protocol on a port; most enforcement points can't tell two apart
 a.yaml:10:7: spec.x.protocol: warning plain-http: the allow rule "r10" lets plain text leave the cluster; write originateTLS, or protocol: TLS where the application speaks it
-a.yaml:12:7: spec.x.hosts[0]: warning tunnel: tunnel.io takes in tunnel.io: a way out; leave it out unless it is meant
+a.yaml:12:7: spec.x.hosts[0]: warning tunnel: tunnel.io: a way out; leave it out unless it is meant
 a.yaml:200:3: spec.sources[0].allow[4].hosts[0]: warning cluster-host: cluster.local is in the cluster's domain cluster.local; egress rules do not decide about it; leave it out; traffic inside the cluster has policies of its own
 `
 	if got := "\n" + found.Error() + "\n"; got != want {
