@@ -262,20 +262,23 @@ func TestBuilderErrors(t *testing.T) {
 // What is there twice is told, wherever an index keeps it, and whatever else comes before and behind it there.
 func TestBuilderErrorsOfAllKinds(t *testing.T) {
 	texts := []string{longest, longest[1:], "*." + longest[2:], "*." + longest[3:], "a*.foo.com", "b*.foo.com", "a*." + longest[64:], "?a", "?b"}
+	few := texts
 	for i := range 20 {
 		texts = append(texts, fmt.Sprintf("h%d.foo.com", i))
 	}
-	for _, again := range texts {
-		var b match.Builder[int]
-		for i, text := range texts {
-			b.Add(match.MustParsePattern(text), i)
-		}
-		if _, err := b.Build(); err != nil {
-			t.Fatal(err)
-		}
-		b.Add(match.MustParsePattern(again), 1)
-		if _, err := b.Build(); err == nil || err.Error() != fmt.Sprintf("match: pattern %q was added twice to an index", again) {
-			t.Errorf("%v: %v", again, err)
+	for _, texts := range [][]string{few, texts} {
+		for _, again := range texts {
+			var b match.Builder[int]
+			for i, text := range texts {
+				b.Add(match.MustParsePattern(text), i)
+			}
+			if _, err := b.Build(); err != nil {
+				t.Fatal(err)
+			}
+			b.Add(match.MustParsePattern(again), 1)
+			if _, err := b.Build(); err == nil || err.Error() != fmt.Sprintf("match: pattern %q was added twice to an index", again) {
+				t.Errorf("%v: %v", again, err)
+			}
 		}
 	}
 }
