@@ -150,7 +150,7 @@ func wildcardNote(hosts []match.Pattern, h match.Host) string {
 		switch {
 		case p.Kind() == match.Subdomains && p.Suffix() == h.String():
 			return fmt.Sprintf("%s is the names below %s, without %s itself", p, h, h)
-		case p.Kind() == match.Glob && !h.IsZero() && p.Suffix() != "" && strings.HasSuffix(h.String(), "."+p.Suffix()) && labels(p.String()) != labels(h.String()):
+		case p.Kind() == match.Glob && strings.HasSuffix(h.String(), "."+p.Suffix()) && labels(p.String()) != labels(h.String()):
 			return fmt.Sprintf("the wildcards of %s stay inside their label", p)
 		}
 	}
@@ -277,6 +277,9 @@ func listed[T any](list []T) (first []T, others string) {
 	if len(list) <= maxListed {
 		return list, ""
 	}
+	if len(list) == maxListed+1 {
+		return list[:maxListed], " or 1 other"
+	}
 	return list[:maxListed], fmt.Sprintf(" or %d others", len(list)-maxListed)
 }
 
@@ -324,7 +327,7 @@ func (x *Explanation) missingAllow() string {
 		return s
 	}
 	near := x.Nearest[0]
-	if len(near.Misses) == 1 && near.Misses[0].Field == "expires" {
+	if near.Misses[0].Field == "expires" { // which comes last: nothing else is missed
 		return fmt.Sprintf("%s: a new one, or %s with a later day of expiry", s, near.Rule.where())
 	}
 	return fmt.Sprintf("%s: a new one, or %s extended to it", s, near.Rule.where())

@@ -192,6 +192,104 @@ func TestExplainMisses(t *testing.T) {
 	}
 }
 
+// Of the terms of a source the nearest is told, and what is unknown is said to be.
+func TestExplainSources(t *testing.T) {
+	far := identity.Term{Namespaces: []string{"a"}, ServiceAccounts: []string{"a"}, Clusters: []string{"a"}}
+	near := identity.Term{Namespaces: []string{"shop"}, ServiceAccounts: []string{"z"}}
+	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
+		s.From, r.At = identity.MustSelector(far, near), policy.Position{File: "f.yaml", Line: 1, Field: "spec.x"}
+	})
+	r := request("shop", "x", "www.foo.com")
+	r.Source.Cluster, r.Address = "prod", netip.MustParseAddr("192.0.2.1")
+	got := compile(t, []*policy.Policy{p}).Explain(r).String()
+	want := `
+denied: no rule allows it
+  request  shop/x in cluster prod to TLS www.foo.com 192.0.2.1 port 443
+  nearest  p/r (f.yaml:1): allow TLS www.foo.com port 443; but the service account is x, not z
+  change   a rule must allow it to shop/x in cluster prod: a new one, or p/r (f.yaml:1) extended to it
+`
+	if got != want[1:] {
+		t.Errorf("got\n%s\nwant%s", got, want)
+	}
+}
+
+// Where there is nothing, or no request, the explanation says so.
+func TestExplainNothing(t *testing.T) {
+	both := request("shop", "", "www.foo.com")
+	both.Address = netip.MustParseAddr("192.0.2.1")
+	call := request("", "", "www.foo.com")
+	call.Protocol, call.Method, call.Path = policy.HTTP, "GET", "/a"
+	for _, c := range []struct {
+		r    policy.Request
+		want string
+	}{
+		{request("shop", "a", "www.foo.com"), "none: no rule allows anybody this host or one much like it\n"},
+		{both, "none: no rule allows anybody this host or one much like it, or this address\n"},
+		{call, "an unknown workload to HTTP www.foo.com port 443 GET /a\n"},
+		{policy.Request{Access: policy.Access{Port: 1, Host: both.Host}}, "a valid request: the protocol must be TLS, HTTP, TCP, UDP or SCTP\n"},
+		{policy.Request{Access: policy.Access{Protocol: policy.SCTP + 1, Port: 1, Host: both.Host}}, "a valid request: the protocol must be"},
+		{policy.Request{Access: policy.Access{Protocol: policy.TLS, Host: both.Host}}, "a valid request: the port must be 1 to 65535\n"},
+		{policy.Request{Access: policy.Access{Protocol: policy.TLS, Port: 65535}}, "a valid request: a host or an address must be known\n"},
+		{policy.Request{}, "to no protocol, port 0\n"},
+	} {
+		for _, e := range []*policy.Engine{nil, {}, compile(t, nil)} {
+			if x := e.Explain(c.r); x.Decision != e.Decide(c.r) || !strings.Contains(x.String(), c.want) {
+				t.Errorf("got\n%s\nwant %s", x, c.want)
+			}
+		}
+	}
+}
+
+// Near misses come by fewest fields, then by most labels in common, then by ID, whether or not they are in force; those with too many
+// fields do not come.
+func TestExplainOrdersTheNearest(t *testing.T) {
+	rule := func(name, host string, port uint16, expired bool) policy.Rule {
+		r := policy.Rule{Name: name, To: hosts(host).TLS(port)}
+		if expired {
+			r.Expires = gen.Now
+		}
+		return r
+	}
+	for _, c := range []struct {
+		rules []policy.Rule
+		want  string
+	}{
+		{[]policy.Rule{rule("b", "x.foo.com", 443, false), rule("c", "z.api.foo.com", 443, false), rule("a", "z.api.foo.com", 80, false)}, "c b a"}, // fields before labels, labels before ID
+		{[]policy.Rule{rule("a", "x.foo.com", 443, true), rule("b", "x.foo.com", 80, false), rule("c", "x.foo.com", 443, true)}, "a b c"},
+		{[]policy.Rule{rule("a", "x.foo.com", 80, true), rule("b", "com", 443, false), rule("c", "foo.org", 443, false)}, "a"},                // three fields are not too many
+		{[]policy.Rule{rule("a", "x.foo.com", 443, false), rule("b", "*.foo.com", 444, true), rule("c", "y.api.foo.com", 444, false)}, "c b"}, // of the place alone
+		{[]policy.Rule{rule("a", "a.foo.com", 443, false), rule("b", "b.foo.com", 443, false), rule("c", "c.foo.com", 443, false), rule("d", "d.foo.com", 443, false)}, "a b c"},
+		{[]policy.Rule{{Name: "a", To: hosts("x.foo.com").UDP(80), Expires: gen.Now}}, ""}, // four are
+	} {
+		x := compile(t, []*policy.Policy{{Name: "p", Cluster: policy.Section{Allow: c.rules}}}).Explain(request("shop", "a", "y.api.foo.com"))
+		var got []string
+		for _, f := range x.Nearest {
+			got = append(got, strings.TrimPrefix(string(f.Rule.ID), "p/"))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%v, want %s", got, c.want)
+		}
+	}
+}
+
+// Of few hosts all are listed, of more the nearest.
+func TestExplainListsTheNearestHosts(t *testing.T) {
+	list := []string{"a.com", "b.com", "c.com", "d.com", "e.com", "f.y.foo.com"}
+	for n, want := range map[int]string{
+		5: "the host is x.y.foo.com, not a.com,b.com,c.com,d.com,foo.com",
+		6: "the host is x.y.foo.com, not a.com,b.com,c.com,f.y.foo.com,foo.com or 1 other",
+	} {
+		patterns := append([]string{"foo.com"}, list[:4]...)
+		if n == 6 {
+			patterns = append(patterns, list[5])
+		}
+		x := compile(t, []*policy.Policy{{Name: "p", Cluster: policy.Section{Allow: policy.Rules(hosts(patterns...))}}}).Explain(request("shop", "a", "x.y.foo.com"))
+		if got := x.Nearest[0].Misses[0].String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // Rules of the host asked for are near, however much else they miss, and others are not.
 func TestExplainPrefersTheHost(t *testing.T) {
 	p := &policy.Policy{Name: "p"}

@@ -67,7 +67,6 @@ func atoms(to []Destination) []string {
 	addressRest := map[string]Destination{}  // the same, without addresses
 	patternRest := map[key]Destination{}     // without ports
 	for _, d := range to {
-		d.Methods, d.Paths = sortedUnique(d.Methods, strings.Compare), sortedUnique(d.Paths, Path.Compare)
 		if d.Ports.IsEmpty() {
 			d.Ports = match.AllPorts()
 		}

@@ -108,6 +108,50 @@ func TestFingerprintTellsMeaningsApart(t *testing.T) {
 	}
 }
 
+// What is the same is the same however it is spread, and a part of it is not.
+func TestFingerprintIsOfUnions(t *testing.T) {
+	trusting := func(primary string, aliases ...string) policy.Option {
+		t.Helper()
+		td, err := identity.NewTrustDomains(primary, aliases...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return policy.TrustDomains(td)
+	}
+	of := func(denies []policy.Rule, opts ...policy.Option) *policy.Engine {
+		e, err := policy.Compile([]*policy.Policy{{Name: "p", Cluster: policy.Section{Deny: denies}}}, append(opts, policy.At(gen.Now))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	a := policy.MustHosts("a.com")
+	allPorts := a
+	allPorts.Ports = match.AllPorts()
+	read, readAndWrite := a.HTTP(), a.HTTP()
+	read.Methods, readAndWrite.Methods = []string{"GET"}, []string{"PUT", "GET"}
+	for _, c := range []struct {
+		name string
+		a, b *policy.Engine
+		want bool
+	}{
+		{"all ports", of(policy.Rules(a)), of(policy.Rules(allPorts)), true},
+		{"ports", of(policy.Rules(a.TLS(1, 2))), of(policy.Rules(a.TLS(1), a.TLS(2))), true},
+		{"some ports", of(policy.Rules(a.TLS(1, 2))), of(policy.Rules(a.TLS(1))), false},
+		{"halves", of(policy.Rules(policy.MustAddresses("10.0.0.0/8"))), of(policy.Rules(policy.MustAddresses("10.0.0.0/9"), policy.MustAddresses("10.128.0.0/9"))), true},
+		{"one of two", of(policy.Rules(policy.MustAddresses("10.0.0.0/8"), policy.MustAddresses("11.0.0.0/8"))), of(policy.Rules(policy.MustAddresses("11.0.0.0/8"))), false},
+		{"methods", of(policy.Rules(read)), of(policy.Rules(readAndWrite)), false},
+		{"trust", of(policy.Rules(a), trusting("a", "b")), of(policy.Rules(a), trusting("b", "a")), true},
+		{"another trust", of(policy.Rules(a), trusting("a", "b")), of(policy.Rules(a), trusting("a")), false},
+		{"no trust", of(policy.Rules(a), trusting("a")), of(policy.Rules(a)), false},
+		{"nothing, and trust", of(nil, trusting("a")), nil, true},
+	} {
+		if got := c.a.Equal(c.b); got != c.want || (c.a.Fingerprint() == c.b.Fingerprint()) != c.want {
+			t.Errorf("%s: equal is %v", c.name, got)
+		}
+	}
+}
+
 // Merging the parts of a policy gives what the policy says.
 func TestMergeIsTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -182,6 +226,38 @@ func TestMergeConflicts(t *testing.T) {
 	}
 	if _, err := policy.Merge(base(), base()); err != nil {
 		t.Errorf("the same twice: %v", err)
+	}
+	// The first part by position says where the policy is; all conflicts are told, in order.
+	late, early := base(), base()
+	late.At, early.At = policy.Position{File: "b.yaml", Line: 1}, policy.Position{File: "a.yaml", Line: 9}
+	late.Sources[0].From, late.Sources[0].At, late.Cluster.Within = identity.Everything(), policy.Position{File: "a.yaml", Line: 3}, policy.Rules(policy.MustHosts("b.com"))
+	for _, parts := range [][]*policy.Policy{{late, early}, {early, late}} {
+		p, err := policy.Merge(parts...)
+		var found policy.Diagnostics
+		if !errors.As(err, &found) || len(found) != 2 || found[0].Position.Line != 3 || found[1].Position.Line != 1 || p.At != early.At {
+			t.Errorf("merged at %v: %v", p.At, err)
+		}
+	}
+	ending := base()
+	ending.Cluster.Within[0].Expires = gen.Now
+	if _, err := policy.Merge(base(), ending); err == nil {
+		t.Error("a boundary with an end and one without are taken for the same")
+	}
+	// Sources without a name are told apart by what they select, and from those that have a name like it.
+	rules := policy.Section{Allow: policy.Rules(hosts("a.com"))}
+	p, err := policy.Merge(&policy.Policy{Name: "p", Sources: []policy.Source{{From: identity.Everything(), Section: rules}, {From: account("a", "x"), Section: rules}}},
+		&policy.Policy{Name: "p", Sources: []policy.Source{{Name: "everything", From: account("b", "x"), Section: rules}, {From: account("a", "x"), Section: rules}}})
+	if err != nil || len(p.Sources) != 3 {
+		t.Errorf("merged %v, %v", p, err)
+	}
+	// What is merged can be changed without changing the parts.
+	part := base()
+	if p, err = policy.Merge(part); err != nil {
+		t.Fatal(err)
+	}
+	p.Sources[0].Within[0].Name, p.Sources[0].Allow[0].Name = "x", "x"
+	if part.Sources[0].Within[0].Name != "" || part.Sources[0].Allow[0].Name != "r" {
+		t.Error("a part was changed")
 	}
 	if p, err := policy.Merge(); err != nil || p.Name != "" {
 		t.Errorf("nothing: %v %v", p, err)

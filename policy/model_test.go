@@ -65,14 +65,14 @@ func TestRulesAreCanonical(t *testing.T) {
 	d.Methods, d.Paths = []string{"PUT", "GET", "PUT"}, []policy.Path{policy.MustParsePath("/b"), policy.MustParsePath("/a"), policy.MustParsePath("/b")}
 	p := with(func(p *policy.Policy, s *policy.Source, r *policy.Rule) {
 		r.To = d
-		s.Allow = append(s.Allow, policy.Rule{Name: "z", To: hosts("z.com")})
+		s.Allow = append(s.Allow, policy.Rule{Name: "z", To: policy.Destination{Hosts: hosts("z.com").Hosts, Protocol: policy.HTTP, Methods: []string{}, Paths: []policy.Path{}}})
 		s.Within = policy.Rules(hosts("c.com"), d, hosts("c.com"), d)
 	})
 	e := compile(t, []*policy.Policy{p})
 	const to = "HTTP a.com,b.com port 80 methods GET,PUT paths /a,/b"
 	for range 2 {
 		rules := slices.Collect(e.Rules())
-		if len(rules) != 3 || len(rules[2].To) != 1 || rules[2].To[0].Hosts[0].String() != "z.com" {
+		if len(rules) != 3 || len(rules[2].To) != 1 || rules[2].To[0].Hosts[0].String() != "z.com" || rules[2].To[0].Methods != nil || rules[2].To[0].Paths != nil {
 			t.Fatalf("rules %v", texts(e))
 		}
 		got := rules[0].To[0]
@@ -159,6 +159,15 @@ func TestEachOfManySelectorsCounts(t *testing.T) {
 					t.Errorf("of %d selectors the one with number %d has the %v: %v", n, odd, effect, d)
 				}
 			}
+		}
+	}
+}
+
+// A protocol without ports leaves the ports as they are.
+func TestConstructorsKeepPorts(t *testing.T) {
+	for _, d := range []policy.Destination{hosts("a.com").TLS(8443).HTTP(), hosts("a.com").HTTP(1, 2).TCP(8443), hosts("a.com").UDP(8443)} {
+		if !d.Ports.Equal(match.PortsOf(8443)) {
+			t.Errorf("%s", d)
 		}
 	}
 }
