@@ -32,8 +32,10 @@ func (f *requestFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.Host, "host", "", "host: the SNI or Host header")
 	fs.Func("port", "port; 443 for TLS and 80 for HTTP where it is left out", func(s string) (err error) {
 		f.portGiven = true
-		f.Port, err = strconv.Atoi(s)
-		return err
+		if f.Port, err = strconv.Atoi(s); err != nil {
+			return errors.New("write a number from 1 to 65535")
+		}
+		return nil
 	})
 	fs.StringVar(&f.Address, "address", "", "IP address")
 	fs.StringVar(&f.Method, "method", "", "method of an HTTP request")
@@ -61,8 +63,14 @@ func (f *requestFlags) parse(fs *flag.FlagSet, args []string) (files []string, e
 
 // ask returns the request of the flags and the engine to ask.
 func (f *requestFlags) ask(files []string, std stdio) (policy.Request, *policy.Engine, error) {
+	if f.Source.Namespace == "" {
+		return policy.Request{}, nil, errors.New("--namespace: name the namespace of the source")
+	}
 	if !f.portGiven {
 		f.Port = map[string]int{"TLS": 443, "HTTP": 80}[f.Protocol] // as in documents
+		if _, err := policy.ParseProtocol(f.Protocol); err == nil && f.Port == 0 {
+			return policy.Request{}, nil, fmt.Errorf("--port: %s has no default port; name one", f.Protocol)
+		}
 	}
 	req, err := f.request.parse()
 	if err != nil {

@@ -13,10 +13,7 @@ func parse(fs *flag.FlagSet, args []string) (files []string, err error) {
 	fs.SetOutput(io.Discard)
 	for {
 		if err := fs.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, fmt.Errorf("usage\n%s", usage)
-			}
-			return nil, err
+			return nil, err // flag.ErrHelp where help is asked for
 		}
 		rest := fs.Args()
 		if len(rest) == 0 {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -23,13 +24,15 @@ const usage = `egressctl: state once which workloads may reach what outside the 
   egressctl render  --target istio,networkpolicy [--cluster C] [--inventory F] [--profile F] [--strict]
                     [--accept RULE=REASON]... [-o yaml|json] FILE...
   egressctl decide  --namespace N --service-account S [--labels k=v,...] --protocol TLS --host H --port P [--address A] [-o json] FILE...
+                    [--cluster C] [--trust-domain T] [--namespace-labels k=v,...] [--method GET --path /a]
   egressctl decide  --requests REQUESTS.jsonl [-o json] FILE...
   egressctl explain the flags of decide, FILE...
   egressctl lint    [--inventory F [--cluster C]] FILE...
   egressctl fmt     FILE...
 
 FILE is a policy document; - is standard input. Manifests and answers go to standard output, losses, assumptions and diagnostics to
-standard error. Exit status: 0 done (a single decision: allowed), 1 denied, 2 bad usage or input.
+standard error. fmt prints the canonical form of the documents, without comments. Exit status: 0 done (a single decision: allowed),
+1 denied, 2 bad usage or input.
 `
 
 func main() {
@@ -62,6 +65,10 @@ func run(args []string, std stdio) int {
 		return exitBad
 	}
 	status, err := cmd(args[1:], std)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(std.out, usage)
+		return exitDone
+	}
 	if ds := policy.Diagnostics(nil); errors.As(err, &ds) {
 		fmt.Fprintln(std.err, ds) // each on a line that begins with its position
 		return exitBad

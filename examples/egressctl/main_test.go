@@ -179,6 +179,28 @@ func TestBadUsage(t *testing.T) {
 	}
 }
 
+// TestUsageSaysWhatToWrite: a mistake in the flags is told in their words, and help is no mistake.
+func TestUsageSaysWhatToWrite(t *testing.T) {
+	for want, args := range map[string][]string{
+		"--namespace: name the namespace":        {"decide", "--host", "www.foo.com", policyFile},
+		"UDP has no default port":                {"decide", "--namespace", "shop", "--protocol", "UDP", "--address", "203.0.113.9", policyFile},
+		"a number from 1 to 65535":               {"decide", "--namespace", "shop", "--host", "www.foo.com", "--port", "https", policyFile},
+		`"203.0.113.9" is an IP address`:         {"decide", "--namespace", "shop", "--host", "203.0.113.9", policyFile},
+		`write "www.foo.com"`:                    {"explain", "--namespace", "shop", "--host", "https://www.foo.com/", policyFile},
+		`"tls" is not a protocol; write TLS`:     {"decide", "--namespace", "shop", "--host", "www.foo.com", "--protocol", "tls", policyFile},
+		"name one or more of istio, gatewayapi,": {"render", policyFile},
+	} {
+		if status, _, stderr := egressctl(t, "", args...); status != exitBad || !strings.Contains(stderr, want) {
+			t.Errorf("%v: status %d, standard error %q, want %q", args, status, stderr, want)
+		}
+	}
+	for _, args := range [][]string{{"help"}, {"--help"}, {"lint", "--help"}, {"decide", "-h"}} {
+		if status, out, stderr := egressctl(t, "", args...); status != exitDone || out != usage || stderr != "" {
+			t.Errorf("%v: status %d: %s", args, status, stderr)
+		}
+	}
+}
+
 func TestExplainAndLint(t *testing.T) {
 	status, out, _ := egressctl(t, "", "explain", "--namespace", "shop", "--service-account", "b", "--host", "x.y.foo.com", "--port", "443", policyFile)
 	if status != exitDenied || !strings.Contains(out, "storefront/foo") || strings.HasSuffix(out, "\n\n") {
