@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/egresskit/egress/internal/golden"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
@@ -38,7 +39,7 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := yamlOf(result.Objects)
+	text := golden.YAML(result.Objects)
 	if !strings.Contains(text, "matchName: www.bar.com") || strings.Contains(text, "**.bar.com") || len(result.Losses) > 0 {
 		t.Errorf("losses %v\n%s", result.Losses, text)
 	}
@@ -76,14 +77,6 @@ spec:
 		t.Fatal(err)
 	}
 	if len(result.Losses) != 1 || result.Losses[0].Grant.Rule != "web/tcp" || result.Losses[0].Feature != render.TCPByName {
-		t.Errorf("losses %v\n%s", result.Losses, yamlOf(result.Objects))
+		t.Errorf("losses %v\n%s", result.Losses, golden.YAML(result.Objects))
 	}
-}
-
-func yamlOf(objects []render.Object) string {
-	var b strings.Builder
-	if err := render.WriteYAML(&b, objects); err != nil {
-		return err.Error()
-	}
-	return b.String()
 }

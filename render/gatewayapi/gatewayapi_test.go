@@ -3,10 +3,8 @@ package gatewayapi_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,8 +24,6 @@ import (
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/gatewayapi"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 const scenario = "../../examples/quickstart/policy.yaml"
 
@@ -59,26 +55,7 @@ func TestScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got bytes.Buffer
-	for _, l := range result.Losses {
-		fmt.Fprintf(&got, "# loss: %s %s\n", l.Grant.ID, l.Feature)
-	}
-	if err := render.WriteYAML(&got, result.Objects); err != nil {
-		t.Fatal(err)
-	}
-	const golden = "testdata/scenario.yaml"
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("run with -update if this is meant (-want +got):\n%s", diff)
-	}
+	compareGolden(t, "testdata/scenario.yaml", result)
 }
 
 // TestGenerated renders generated policies: rules in another order give the same bytes, names are unique, and the objects keep to the limits

@@ -1,20 +1,18 @@
 package gatewayapi_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/internal/golden"
 	"github.com/egresskit/egress/internal/reference"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
@@ -280,27 +278,13 @@ func TestDocumented(t *testing.T) {
 }
 
 // compareGolden compares losses and objects with a file.
-func compareGolden(t *testing.T, golden string, result *render.Result) {
+func compareGolden(t *testing.T, file string, result *render.Result) {
 	t.Helper()
-	var got bytes.Buffer
+	var losses strings.Builder
 	for _, l := range result.Losses {
-		fmt.Fprintf(&got, "# %s: %s %s\n", l.Fidelity, l.Grant.ID, l.Feature)
+		fmt.Fprintf(&losses, "# %s: %s %s\n", l.Fidelity, l.Grant.ID, l.Feature)
 	}
-	if err := render.WriteYAML(&got, result.Objects); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("%s: run with -update if this is meant (-want +got):\n%s", golden, diff)
-	}
+	golden.Compare(t, file, losses.String()+golden.YAML(result.Objects))
 }
 
 // TestIstioExamples compares the objects for the two examples that Istio documents, HTTP and HTTPS egress, with what a person has read.

@@ -1,20 +1,17 @@
 package istio_test
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/egresskit/egress/internal/golden"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/istio"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // scenario returns the plan of the scenario's policy.
 func scenario(t testing.TB) *render.Plan {
@@ -55,10 +52,7 @@ func checkScenario(t *testing.T, name string, p istio.Profile) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objects, report bytes.Buffer
-	if err := render.WriteYAML(&objects, res.Objects); err != nil {
-		t.Fatal(err)
-	}
+	var report strings.Builder
 	for _, l := range res.Losses {
 		fmt.Fprintf(&report, "loss: %s\n", l)
 	}
@@ -68,23 +62,6 @@ func checkScenario(t *testing.T, name string, p istio.Profile) {
 	for _, a := range res.Assurances {
 		fmt.Fprintf(&report, "assurance %s: %d at the %s: %s\n", a.Grant.ID, a.Holds, a.EnforcedAt, a.Why)
 	}
-	golden(t, name+".objects.yaml", objects.Bytes())
-	golden(t, name+".report.txt", report.Bytes())
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what is rendered; read the difference, and write it with -update if it is right", file)
-	}
+	golden.Compare(t, filepath.Join("testdata", name+".objects.yaml"), golden.YAML(res.Objects))
+	golden.Compare(t, filepath.Join("testdata", name+".report.txt"), report.String())
 }

@@ -1,7 +1,6 @@
 package networkpolicy_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,18 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/golden"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/networkpolicy"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // mesh is a stand-in for a layer that knows names, and lets addresses pass: all of them or, if it looks inside, those where TLS and HTTP are spoken that may.
 type mesh struct{ looksInside bool }
@@ -152,25 +149,8 @@ func TestGolden(t *testing.T) {
 			for _, a := range result.Assurances {
 				fmt.Fprintf(&report, "assurance: %s: %s, %s: %s\n", a.Grant.ID, a.EnforcedAt, holds[a.Holds], a.Why)
 			}
-			golden(t, filepath.Join(dir, "objects.yaml"), yamlOf(result.Objects))
-			golden(t, filepath.Join(dir, "report.txt"), report.String())
+			golden.Compare(t, filepath.Join(dir, "objects.yaml"), golden.YAML(result.Objects))
+			golden.Compare(t, filepath.Join(dir, "report.txt"), report.String())
 		})
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: (-want +got), -update writes it\n%s", file, diff)
 	}
 }

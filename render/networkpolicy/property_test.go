@@ -16,6 +16,7 @@ import (
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/internal/gen"
+	"github.com/egresskit/egress/internal/golden"
 	"github.com/egresskit/egress/internal/reference"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
@@ -103,13 +104,13 @@ func TestAlone(t *testing.T) {
 			passed := passes(t, result.Objects, toPacket(source, access))
 			switch {
 			case passed && !decision.Allowed:
-				t.Fatalf("%v passes and is denied: %+v\n%s", toPacket(source, access), decision, yamlOf(result.Objects))
+				t.Fatalf("%v passes and is denied: %+v\n%s", toPacket(source, access), decision, golden.YAML(result.Objects))
 			case passed:
 				count["passed"]++
 			case decision.Allowed && !slices.ContainsFunc(allowers(w.Engine, request), func(id policy.RuleID) bool { return !lost[id] }):
 				count["lost"]++
 			case decision.Allowed:
-				t.Fatalf("%v is allowed by %s, does not pass, and is no loss: %v\n%s", toPacket(source, access), decision.Rule, result.Losses, yamlOf(result.Objects))
+				t.Fatalf("%v is allowed by %s, does not pass, and is no loss: %v\n%s", toPacket(source, access), decision.Rule, result.Losses, golden.YAML(result.Objects))
 			default:
 				count["denied"]++
 			}
@@ -168,9 +169,9 @@ func TestBehindGateways(t *testing.T) {
 			passed := passes(t, objects, packet{from: from, to: &gateway, port: 8443})
 			switch {
 			case may && !passed:
-				t.Fatalf("%v has a name to reach and does not get to the gateway\n%s", from, yamlOf(objects))
+				t.Fatalf("%v has a name to reach and does not get to the gateway\n%s", from, golden.YAML(objects))
 			case passed && !maybe:
-				t.Fatalf("%v gets to the gateway, and no pod of its namespace has a name to reach\n%s", from, yamlOf(objects))
+				t.Fatalf("%v gets to the gateway, and no pod of its namespace has a name to reach\n%s", from, golden.YAML(objects))
 			case passed:
 				count["admitted"]++
 			default:
@@ -186,11 +187,11 @@ func TestBehindGateways(t *testing.T) {
 				continue
 			}
 			if p := toPacket(source, access); passes(t, objects, p) && !allowsPacket(w.Engine, source, p) {
-				t.Fatalf("%v passes and is denied\n%s", p, yamlOf(objects))
+				t.Fatalf("%v passes and is denied\n%s", p, golden.YAML(objects))
 			}
 			p := packet{from: gateway, address: metadata, over: corev1.Protocol(access.Protocol.Transport().String()), port: access.Port}
 			if itself := (identity.Workload{Cluster: cluster, Namespace: gateway.namespace, Labels: gateway.labels}); passes(t, objects, p) && !allowsPacket(w.Engine, itself, p) {
-				t.Fatalf("%v passes\n%s", p, yamlOf(objects))
+				t.Fatalf("%v passes\n%s", p, golden.YAML(objects))
 			}
 		}
 	})
@@ -332,7 +333,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			if err != nil {
 				return err.Error()
 			}
-			return yamlOf(result.Objects) + fmt.Sprint(result.Losses, result.Assumptions)
+			return golden.YAML(result.Objects) + fmt.Sprint(result.Losses, result.Assumptions)
 		}
 		first := text()
 		slices.Reverse(w.Policies)
@@ -392,12 +393,4 @@ func checkStructure(t *rapid.T, objects []render.Object) {
 			}
 		}
 	}
-}
-
-func yamlOf(objects []render.Object) string {
-	var b strings.Builder
-	if err := render.WriteYAML(&b, objects); err != nil {
-		return err.Error()
-	}
-	return b.String()
 }
