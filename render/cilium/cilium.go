@@ -110,32 +110,21 @@ const (
 
 // Render emits a baseline for all pods, the exemptions, and what pods may reach.
 func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
-	sheet := packets.Work(p, speller)
-	exempt, err := packets.Exempt(p, speller)
-	if err != nil {
-		return err
-	}
-	denies, err := packets.Spare(sheet.Denies, exempt)
+	sheet, err := packets.Work(p, speller)
 	if err != nil {
 		return err
 	}
 	byName, byAddress := apart(sheet.Allows)
 	w := writer{out: out, names: len(byName) > 0, deep: r.profile.deep()}
-	rest := append(sheet.Unsaid, packets.Spared(sheet.Denies, denies)...)
-	for g := range p.Grants() {
-		if g.Kind == render.BaselineGrant {
-			rest = append(rest, g)
-		}
-	}
 	everyone := packets.Draft{}
-	for _, d := range exempt {
+	for _, d := range sheet.Exempt {
 		if len(d.Pods.Labels) == 0 {
 			everyone = d
 			continue
 		}
 		w.exempt(roleExempt, d)
 	}
-	everyone.Grants = append(everyone.Grants, rest...)
+	everyone.Grants = append(everyone.Grants, sheet.Rest...)
 	w.exempt(roleBaseline, everyone)
 	// By name and by address are different rules even where protocols and ports are the same, and protocols mean different things.
 	for _, d := range together(packets.Drafts(byName, r.kind(true)), packets.Drafts(byAddress, r.kind(false))) {
@@ -145,7 +134,7 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 		}
 		w.allow(role, d)
 	}
-	for _, d := range packets.Drafts(denies, r.kind(false)) {
+	for _, d := range packets.Drafts(sheet.Denies, r.kind(false)) {
 		w.allow(roleDeny, d)
 	}
 	for _, l := range sheet.Losses {
@@ -203,14 +192,12 @@ func (r *Renderer) assure(p *render.Plan, byName []packets.Way, out *render.Emit
 }
 
 func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
+	s.Assume(out, r.profile.Openings)
 	out.Assume("enforced", fmt.Sprintf("Cilium, of version %s or later, enforces policies for every pod: policy enforcement is default or always", r.profile.Version))
 	out.Assume("additive", "no other policy of Cilium or Kubernetes opens more to these pods, and who may create one is restricted: policies add up")
 	out.Assume("host-network", "no pod that is to be held runs in the network of its node, where policies for pods do not reach")
 	out.Assume("outside", "addresses that policies name are outside the cluster: by default Cilium takes no address for a pod or node")
-	if len(s.Vague) > 0 {
-		out.Assume("inventory", fmt.Sprintf("these sources are still as in the inventory, and who may create or label pods is restricted: %v", s.Vague))
-	}
-	if slices.ContainsFunc(s.Allows, func(w packets.Way) bool { return !w.Host.IsZero() }) {
+	if s.ByName() {
 		out.Assume("learned", "pods ask the cluster's DNS for names, which gives true answers; an address is known for a name as long as Cilium keeps it")
 		if r.profile.TrustLearnedAddresses {
 			out.Assume("shared", "the addresses of the names that are allowed serve no other names, and pods speak there what the rules say")
@@ -218,11 +205,5 @@ func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
 	}
 	if slices.ContainsFunc(s.Allows, func(w packets.Way) bool { return w.Protocol == policy.SCTP }) {
 		out.Assume("sctp", "SCTP is enabled in Cilium, which otherwise lets none of it pass")
-	}
-	if r.profile.InCluster == Open {
-		out.Assume("in-cluster", "pods do not carry each other's traffic out: traffic between pods is open")
-	}
-	if r.profile.DNS != nil {
-		out.Assume("dns", "the resolvers of the cluster do not carry data out in names that they are asked for")
 	}
 }

@@ -100,20 +100,15 @@ const (
 
 // Render emits the exemptions, what pods may reach, and the end of it.
 func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
-	sheet := packets.Work(p, speller)
-	exempt, err := packets.Exempt(p, speller)
-	if err != nil {
-		return err
-	}
-	denies, err := packets.Spare(sheet.Denies, exempt)
+	sheet, err := packets.Work(p, speller)
 	if err != nil {
 		return err
 	}
 	w := writer{profile: &r.profile, out: out}
-	for _, d := range exempt {
+	for _, d := range sheet.Exempt {
 		w.exempt(d)
 	}
-	for _, d := range packets.Drafts(denies, policy.Protocol.Transport) {
+	for _, d := range packets.Drafts(sheet.Denies, policy.Protocol.Transport) {
 		w.write("deny", stepDeny, v1alpha2.ClusterNetworkPolicyRuleActionDeny, d)
 	}
 	for _, d := range packets.Drafts(sheet.Allows, policy.Protocol.Transport) {
@@ -123,13 +118,7 @@ func (r *Renderer) Render(p *render.Plan, out *render.Emitter) error {
 		}
 		w.write(role, stepAllow, v1alpha2.ClusterNetworkPolicyRuleActionAccept, d)
 	}
-	rest := append(sheet.Unsaid, packets.Spared(sheet.Denies, denies)...)
-	for g := range p.Grants() {
-		if g.Kind == render.BaselineGrant {
-			rest = append(rest, g)
-		}
-	}
-	w.baseline(rest)
+	w.baseline(sheet.Rest)
 	for _, l := range sheet.Losses {
 		out.Skip(l.Grant, l.Feature, l.Why)
 	}
@@ -161,14 +150,12 @@ func (r *Renderer) assure(p *render.Plan, s *packets.Sheet, out *render.Emitter)
 }
 
 func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
+	s.Assume(out, r.profile.Openings)
 	out.Assume("enforced", "the cluster's network plugin enforces ClusterNetworkPolicies of v1alpha2, with egress, for TCP, UDP and SCTP")
 	out.Assume("priorities", fmt.Sprintf("no other ClusterNetworkPolicy of the tier %s accepts or passes on more with a priority up to %d, and who may create one is restricted", r.profile.Tier, r.profile.Priority+int32(lastStep)))
 	out.Assume("host-network", "no pod that is to be held runs in the network of its node, which no subject selects")
 	out.Assume("nodes", "addresses of nodes are held by rules for networks, or nothing of use to pods listens there: network plugins differ")
-	if len(s.Vague) > 0 {
-		out.Assume("inventory", fmt.Sprintf("these sources are still as in the inventory, and who may create or label pods is restricted: %v", s.Vague))
-	}
-	if slices.ContainsFunc(s.Allows, func(w packets.Way) bool { return !w.Host.IsZero() }) {
+	if s.ByName() {
 		out.Assume("learned", "the network plugin learns the addresses of names from the answers of the cluster's DNS, which are true, whatever rule lets DNS pass; Cilium learns them "+
 			"only where the rule with the names is the one that lets DNS pass, which then lets no other name be asked for: there, use the target cilium")
 		if r.profile.TrustLearnedAddresses {
@@ -177,11 +164,5 @@ func (r *Renderer) assume(s *packets.Sheet, out *render.Emitter) {
 	}
 	if r.profile.Tier == v1alpha2.BaselineTier {
 		out.Assume("baseline", "no NetworkPolicy selects these pods for egress: it would decide instead")
-	}
-	if r.profile.InCluster == Open {
-		out.Assume("in-cluster", "pods do not carry each other's traffic out: traffic between pods is open")
-	}
-	if r.profile.DNS != nil {
-		out.Assume("dns", "the resolvers of the cluster do not carry data out in names that they are asked for")
 	}
 }

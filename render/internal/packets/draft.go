@@ -78,8 +78,8 @@ func merge(ways []Way) []Rule {
 	return out
 }
 
-// Exempt puts the exemptions of a plan together by pods. The error is for sources that cannot be said.
-func Exempt(p *render.Plan, speller Speller) ([]Draft, error) {
+// exempt puts the exemptions of a plan together by pods. The error is for sources that cannot be said.
+func exempt(p *render.Plan, speller Speller) ([]Draft, error) {
 	drafts := map[string]*Draft{}
 	for g := range p.Grants() {
 		if g.Kind != render.ExemptionGrant {
@@ -105,8 +105,8 @@ func Exempt(p *render.Plan, speller Speller) ([]Draft, error) {
 	return out, nil
 }
 
-// Spare takes from denies what exemptions leave open: addresses on the ports that are exempted, and all of the pods that may reach anything.
-func Spare(denies []Way, exempt []Draft) ([]Way, error) {
+// spareAll takes from denies what exemptions leave open: addresses on the ports that are exempted, and all of the pods that may reach anything.
+func spareAll(denies []Way, exempt []Draft) ([]Way, error) {
 	var out []Way
 	var free []Pods
 	for _, d := range exempt {
@@ -135,21 +135,6 @@ func Spare(denies []Way, exempt []Draft) ([]Way, error) {
 		}
 	}
 	return out, nil
-}
-
-// Spared returns the denies that exemptions leave nothing of: what they would take, nothing but exemptions opens.
-func Spared(all, kept []Way) []*render.Grant {
-	left := map[render.GrantID]bool{}
-	for _, w := range kept {
-		left[w.Grant.ID] = true
-	}
-	var out []*render.Grant
-	for _, w := range all {
-		if !left[w.Grant.ID] {
-			out = append(out, w.Grant)
-		}
-	}
-	return out
 }
 
 // spare takes the addresses and ports of a peer from each way.

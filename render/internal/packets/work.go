@@ -30,15 +30,16 @@ type Loss struct {
 
 // A Sheet is what a plan comes to for a packet filter, in canonical order.
 type Sheet struct {
-	Allows []Way // add up
-	Denies []Way // addresses that are taken from names, whatever allows them
+	Exempt []Draft         // what stays open, by pods
+	Allows []Way           // add up
+	Denies []Way           // addresses that are taken from names, whatever allows them, but for what is exempt
+	Rest   []*render.Grant // what denying everything else says: the baseline, allows of which nothing is left, and denies that take nothing
 	Losses []Loss
-	Unsaid []*render.Grant // allows of which nothing is left, and denies that are applied by leaving out
-	Vague  []string        // sources that are said by what the inventory shows today
+	Vague  []string // sources that are said by what the inventory shows today
 }
 
-// Work works out a plan.
-func Work(p *render.Plan, speller Speller) *Sheet {
+// Work works out a plan. The error is for exemptions that cannot be said.
+func Work(p *render.Plan, speller Speller) (*Sheet, error) {
 	w := &worker{plan: p, speller: speller, oracles: map[policy.Protocol]*oracle{}, spelled: map[string]spelling{}, ways: map[string]*Way{}, losses: map[string]Loss{}, vague: map[string]bool{}}
 	for g := range p.Grants() {
 		if g.Kind == render.AllowGrant && len(g.To.Hosts) > 0 {
@@ -50,7 +51,13 @@ func Work(p *render.Plan, speller Speller) *Sheet {
 	}
 	s := &Sheet{Allows: w.take()}
 	w.denies()
-	s.Denies = w.take()
+	var err error
+	if s.Exempt, err = exempt(p, speller); err != nil {
+		return nil, err
+	}
+	if s.Denies, err = spareAll(w.take(), s.Exempt); err != nil {
+		return nil, err
+	}
 	said := map[render.GrantID]bool{}
 	for _, way := range slices.Concat(s.Allows, s.Denies) {
 		said[way.Grant.ID] = true
@@ -60,12 +67,30 @@ func Work(p *render.Plan, speller Speller) *Sheet {
 		said[w.losses[key].Grant.ID] = true
 	}
 	for g := range p.Grants() {
-		if g.Kind != render.BaselineGrant && g.Kind != render.ExemptionGrant && !said[g.ID] {
-			s.Unsaid = append(s.Unsaid, g)
+		if g.Kind != render.ExemptionGrant && !said[g.ID] {
+			s.Rest = append(s.Rest, g)
 		}
 	}
 	s.Vague = sortedKeys(w.vague)
-	return s
+	return s, nil
+}
+
+// ByName reports whether anything is allowed by name.
+func (s *Sheet) ByName() bool {
+	return slices.ContainsFunc(s.Allows, func(w Way) bool { return !w.Host.IsZero() })
+}
+
+// Assume records what such targets have to assume of any cluster, with what stays open.
+func (s *Sheet) Assume(out *render.Emitter, open Openings) {
+	if len(s.Vague) > 0 {
+		out.Assume("inventory", fmt.Sprintf("these sources are still as in the inventory, and who may create or label pods is restricted: %v", s.Vague))
+	}
+	if open.InCluster == Open {
+		out.Assume("in-cluster", "pods do not carry each other's traffic out: traffic between pods is open")
+	}
+	if open.DNS != nil {
+		out.Assume("dns", "the resolvers of the cluster do not carry data out in names that they are asked for")
+	}
 }
 
 type worker struct {
