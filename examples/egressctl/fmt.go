@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 
+	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/policy/v1alpha1"
 )
 
@@ -16,6 +17,9 @@ func fmtCommand(args []string, std stdio) (int, error) {
 	policies, err := (&inputs{stdin: std.in}).load(files)
 	if err != nil {
 		return exitBad, err
+	}
+	if _, err := policy.Compile(policies); err != nil {
+		return exitBad, err // with positions in the files, which the canonical form no longer has
 	}
 	docs := make([]*v1alpha1.EgressPolicy, len(policies))
 	for i, p := range policies {

@@ -226,6 +226,31 @@ func TestFmt(t *testing.T) {
 	}
 }
 
+// TestFmtSaysWhere: what compiling finds has its position in the file, and nothing is printed.
+func TestFmtSaysWhere(t *testing.T) {
+	text := "apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: team, namespace: shop}\nspec:\n  sources:\n" +
+		"  - from: [{namespaceLabels: {matchLabels: {kubernetes.io/metadata.name: news}}}]\n    allow: [{hosts: [a.com]}]\n"
+	status, out, stderr := egressctl(t, text, "fmt", "-")
+	if status != exitBad || out != "" || !strings.HasPrefix(stderr, "<stdin>:6:") || !strings.Contains(stderr, "foreign-namespace") {
+		t.Errorf("status %d, standard output %q: %s", status, out, stderr)
+	}
+}
+
+// TestRequestErrors: a line that is no request is told what is wrong in words of the request.
+func TestRequestErrors(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"source":{"namespace":"shop"},"protocol":"TLS","host":"a.com","port":"443"}`: "port: a JSON string, not the int that is wanted",
+		`{"source":{"namespace":7}}`:    "source.namespace: a JSON number, not the string that is wanted",
+		`[]`:                            "not a request in JSON: ",
+		`{"hosts":"a.com"}`:             `not a request in JSON: unknown field "hosts"`,
+		`{"protocol":"TLS","port":443}`: "source.namespace: missing; name the namespace",
+	} {
+		if _, err := parseRequest([]byte(line)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
 // TestLintFindings: a finding has its position and code on standard error, and is no mistake.
 func TestLintFindings(t *testing.T) {
 	text := "apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: wide}\nspec:\n  cluster:\n    allow:\n    - hosts: [\"*.co.uk\"]\n"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/match"
@@ -33,7 +34,10 @@ func parseRequest(line []byte) (policy.Request, error) {
 		if errors.Is(err, io.EOF) {
 			return policy.Request{}, errors.New("empty line: write one JSON object a line")
 		}
-		return policy.Request{}, err
+		if t := (*json.UnmarshalTypeError)(nil); errors.As(err, &t) && t.Field != "" {
+			return policy.Request{}, fmt.Errorf("%s: a JSON %s, not the %s that is wanted", t.Field, t.Value, t.Type)
+		}
+		return policy.Request{}, fmt.Errorf("not a request in JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return policy.Request{}, errors.New("more than one JSON object in the line")
@@ -45,7 +49,7 @@ func parseRequest(line []byte) (policy.Request, error) {
 func (r request) parse() (policy.Request, error) {
 	out := policy.Request{Source: r.Source, Access: policy.Access{Method: r.Method, Path: r.Path}}
 	if r.Source.Namespace == "" {
-		return policy.Request{}, errors.New("source.namespace: missing")
+		return policy.Request{}, errors.New("source.namespace: missing; name the namespace of the source")
 	}
 	var err error
 	if out.Protocol, err = policy.ParseProtocol(r.Protocol); err != nil {
