@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -77,6 +78,15 @@ func waypointRule(t fataler, objects []render.Object, entry string, action secur
 func TestAmbientMeaning(t *testing.T) {
 	p := DefaultProfile()
 	p.DataPlane = Ambient
+	checkNames(t, p, func(t fataler, objects []render.Object, req policy.Request) (own, anywhere bool) {
+		id, _ := req.Source.SPIFFE()
+		return passes(t, objects, id, req.Access)
+	})
+}
+
+// checkNames compares what objects say of names, as they are read, with the model: what is asked for by its name, and whatever way is taken. By HTTP it asks for
+// the path / alone.
+func checkNames(t *testing.T, p Profile, read func(t fataler, objects []render.Object, req policy.Request) (named, anyway bool)) {
 	r, err := New(p)
 	if err != nil {
 		t.Fatal(err)
@@ -93,23 +103,20 @@ func TestAmbientMeaning(t *testing.T) {
 			if a.Host.IsZero() || a.Protocol != policy.TLS && a.Protocol != policy.HTTP || a.Port == 0 {
 				continue
 			}
-			a.Address, a.Path = policy.Access{}.Address, ""
+			a = policy.Access{Protocol: a.Protocol, Port: a.Port, Host: a.Host, Method: a.Method}
 			if a.Protocol == policy.HTTP {
-				a.Path = "/"
-				if a.Method == "" {
-					a.Method = "GET"
-				}
+				a.Method, a.Path = cmp.Or(a.Method, "GET"), "/"
 			}
 			source := identity.Workload{Cluster: "c1", Namespace: rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "namespace"), ServiceAccount: rapid.SampledFrom([]string{"x", "y", "xy"}).Draw(t, "account")}
-			id, _ := source.SPIFFE()
-			lets, anywhere := passes(t, res.Objects, id, a)
-			d := engine.Decide(policy.Request{Source: source, Access: a})
+			req := policy.Request{Source: source, Access: a}
+			named, anyway := read(t, res.Objects, req)
+			d := engine.Decide(req)
 			lost := func(l render.Loss) bool { return l.Grant.Source.Selector.Matches(source) }
 			switch {
-			case anywhere && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
-				t.Fatalf("%v %v passes, and the model says: %v", id, a, d)
-			case d.Allowed && !lets && !slices.ContainsFunc(res.Losses, lost):
-				t.Fatalf("%v %v does not pass, and the model says: %v", id, a, d)
+			case anyway && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
+				t.Fatalf("%v %v passes, and the model says: %v", source, a, d)
+			case d.Allowed && !named && !slices.ContainsFunc(res.Losses, lost):
+				t.Fatalf("%v %v does not pass, and the model says: %v", source, a, d)
 			}
 		}
 	})

@@ -5,10 +5,7 @@ import (
 	"testing"
 
 	networking "istio.io/api/networking/v1alpha3"
-	"pgregory.net/rapid"
 
-	"github.com/egresskit/egress/identity"
-	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
@@ -45,35 +42,8 @@ func leaves(objects []render.Object, namespace string, a policy.Access) bool {
 func TestDirectMeaning(t *testing.T) {
 	p := DefaultProfile()
 	p.Egress = Direct
-	r, err := New(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		policies := gen.Policies().Draw(t, "policies")
-		engine, err := policy.Compile(policies, policy.At(gen.Now))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res := renderAll(t, r, policies)
-		for range 10 {
-			a := gen.Request(policies).Draw(t, "request").Access
-			if a.Host.IsZero() || a.Protocol != policy.TLS && a.Protocol != policy.HTTP || a.Port == 0 {
-				continue
-			}
-			a = policy.Access{Protocol: a.Protocol, Port: a.Port, Host: a.Host}
-			if a.Protocol == policy.HTTP {
-				a.Method, a.Path = "GET", "/"
-			}
-			source := identity.Workload{Cluster: "c1", Namespace: rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "namespace"), ServiceAccount: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "account")}
-			lets, d := leaves(res.Objects, source.Namespace, a), engine.Decide(policy.Request{Source: source, Access: a})
-			lost := func(l render.Loss) bool { return l.Grant.Source.Selector.Matches(source) }
-			switch {
-			case lets && !d.Allowed && !slices.ContainsFunc(res.Losses, func(l render.Loss) bool { return l.Fidelity == render.Wider && lost(l) }):
-				t.Fatalf("%v %v is let out, and the model says: %v", source, a, d)
-			case d.Allowed && !lets && !slices.ContainsFunc(res.Losses, lost):
-				t.Fatalf("%v %v is not let out, and the model says: %v", source, a, d)
-			}
-		}
+	checkNames(t, p, func(_ fataler, objects []render.Object, req policy.Request) (named, anyway bool) {
+		lets := leaves(objects, req.Source.Namespace, req.Access)
+		return lets, lets
 	})
 }
