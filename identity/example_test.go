@@ -138,3 +138,14 @@ func ExampleSelector_Overlaps() {
 	// serviceAccounts=cart,refunds false
 	// podLabels=app=cart true
 }
+
+// Whoever may write policies for one namespace alone speaks for no other, whatever the selector says.
+func ExampleSelector_InNamespace() {
+	web := identity.MustSelector(identity.Term{ServiceAccounts: []string{"web"}}, identity.Term{Namespaces: []string{"news"}})
+	shop := web.InNamespace("shop")
+	fmt.Println(shop)
+	fmt.Println(shop.Matches(identity.Workload{Namespace: "shop", ServiceAccount: "web"}), shop.Matches(identity.Workload{Namespace: "news", ServiceAccount: "web"}))
+	// Output:
+	// namespaces=shop serviceAccounts=web
+	// true false
+}

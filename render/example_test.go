@@ -188,3 +188,28 @@ func ExampleNewPlan() {
 	//   allow everywhere/web#TLS foo.com port 443
 	//   allow staging/mock#TLS mock.example port 443
 }
+
+// Targets that pick the most specific name first are given classes: names that the same sources may reach, denies applied. A rule for b
+// below the wildcard of a is open to both, and what is denied to all is a class of nobody.
+func ExamplePlan_NameClasses() {
+	source := func(account, name string) policy.Source {
+		return policy.Source{
+			Name: account, From: identity.MustSelector(identity.Term{Namespaces: []string{"shop"}, ServiceAccounts: []string{account}}),
+			Section: policy.Section{Allow: policy.Rules(policy.MustHosts(name).TLS())},
+		}
+	}
+	e, err := policy.Compile([]*policy.Policy{{
+		Name: "shop", Sources: []policy.Source{source("a", "*.foo.com"), source("b", "www.foo.com")},
+		Cluster: policy.Section{Deny: policy.Rules(policy.MustHosts("files.foo.com"))},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range render.NewPlan(e, "prod").NameClasses(policy.TLS) {
+		fmt.Println(c.Patterns, "port", c.Port, "for", c.Sources.Key())
+	}
+	// Output:
+	// [*.foo.com] port 443 for namespaces=shop serviceAccounts=a
+	// [www.foo.com] port 443 for namespaces=shop serviceAccounts=a or namespaces=shop serviceAccounts=b
+	// [files.foo.com] port 443 for nobody
+}
