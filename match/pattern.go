@@ -192,12 +192,14 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 // Suffix returns the literal domain that every host of p ends in: the host of an exact pattern, foo.com of "*.foo.com", and of a glob
 // the labels after the last one with a wildcard. It is "" when there is none.
 func (p Pattern) Suffix() string {
-	i := strings.LastIndexAny(p.text, "*?")
-	if i < 0 {
-		return p.text
+	switch p.kind {
+	case Subdomains:
+		return p.text[len("*."):]
+	case Glob:
+		_, rest, _ := strings.Cut(p.text[strings.LastIndexAny(p.text, "*?"):], ".")
+		return rest
 	}
-	_, rest, _ := strings.Cut(p.text[i:], ".")
-	return rest
+	return p.text
 }
 
 // Matches reports whether h is in p. It does not allocate. Its time is bounded by the lengths of both, whatever they hold.

@@ -254,9 +254,9 @@ func (b *bucket) fits(lane uint64) uint64 {
 	return zeros(b.lanes[0]^lane)>>15 | zeros(b.lanes[1]^lane)>>14 | zeros(b.lanes[2]^lane)>>13
 }
 
-// zeros returns the highest bit of each lane that is zero.
+// zeros returns the highest bit of each lane that is zero. No lane of w has it: lengths are less than 128.
 func zeros(w uint64) uint64 {
-	return ^((w&^laneHighs + ^uint64(laneHighs)) | w) & laneHighs
+	return ^(w + ^uint64(laneHighs)) & laneHighs
 }
 
 // place returns the number of the place that a bit of fits stands for, and where its text begins in the arena.
