@@ -81,7 +81,7 @@ func (c *term) handles() []handle {
 		return handlesOf(byLabel, []string{""}, []string{label.key}, label.values)
 	case namespaces != nil:
 		return handlesOf(byNamespace, namespaces, []string{""}, nil)
-	case spaceLabelled && space.key != NamespaceNameLabel:
+	case spaceLabelled:
 		return handlesOf(byNamespaceLabel, []string{""}, []string{space.key}, space.values)
 	}
 	return nil

@@ -1,9 +1,11 @@
 package identity_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/egresskit/egress/identity"
@@ -14,7 +16,7 @@ func TestIndexAgreesWithALoop(t *testing.T) {
 		list := rapid.SliceOfN(selectors(true), 0, 20).Draw(t, "selectors")
 		x := identity.NewIndex(list)
 		w, s := workloads().Draw(t, "workload"), selectors(true).Draw(t, "s")
-		matching, covering := []int{-1}, []int{-1} // what is in the buffer stays
+		matching, covering := []int{99}, []int{99} // what is in the buffer stays
 		for i := range list {
 			if list[i].Matches(w) {
 				matching = append(matching, i)
@@ -23,13 +25,38 @@ func TestIndexAgreesWithALoop(t *testing.T) {
 				covering = append(covering, i)
 			}
 		}
-		if got := x.Matching(w, []int{-1}); !slices.Equal(got, matching) {
+		if got := x.Matching(w, []int{99}); !slices.Equal(got, matching) {
 			t.Fatalf("%+v is selected by %v, not %v of %v", w, got, matching, list)
 		}
-		if got := x.Covering(s, []int{-1}); !slices.Equal(got, covering) {
+		if got := x.Covering(s, []int{99}); !slices.Equal(got, covering) {
 			t.Fatalf("%v is covered by %v, not %v of %v", s, got, covering, list)
 		}
 	})
+}
+
+// One selector alone is found by whatever it asks for, and by the lack of it.
+func TestIndexOfOne(t *testing.T) {
+	absent := matchExpression("app", metav1.LabelSelectorOpDoesNotExist)
+	var many []string
+	for i := range 300 { // more than are filed one by one
+		many = append(many, fmt.Sprint("v", i))
+	}
+	for _, term := range []identity.Term{
+		{Namespaces: []string{"a"}, PodLabels: absent}, {PodLabels: absent}, {NamespaceLabels: absent}, {ServiceAccounts: []string{"x"}, PodLabels: absent},
+		{Namespaces: []string{"a"}, PodLabels: matchLabels("tier", "1")}, {PodLabels: matchLabels("tier", "1")}, {NamespaceLabels: matchLabels("tier", "1")},
+		{Namespaces: []string{"a"}, PodLabels: matchExpression("app", metav1.LabelSelectorOpNotIn, "1")}, {NamespaceLabels: matchLabels(identity.NamespaceNameLabel, "a")},
+		{NamespaceLabels: matchExpression(identity.NamespaceNameLabel, metav1.LabelSelectorOpNotIn, "b")},
+		{Namespaces: slices.Concat(many, []string{"a"})}, {ServiceAccounts: slices.Concat(many, []string{"x"})}, {PodLabels: matchExpression("tier", metav1.LabelSelectorOpIn, slices.Concat(many, []string{"1"})...)}, {Clusters: []string{"c"}},
+	} {
+		x := identity.NewIndex([]identity.Selector{identity.MustSelector(term)})
+		w := identity.Workload{Cluster: "c", Namespace: "a", ServiceAccount: "x", Labels: map[string]string{"tier": "1"}, NamespaceLabels: map[string]string{"tier": "1"}}
+		if got := x.Matching(w, nil); len(got) != 1 {
+			t.Errorf("%.200v is not found", term)
+		}
+		if got := x.Matching(identity.Workload{Namespace: "b", Labels: map[string]string{"app": "1"}, NamespaceLabels: map[string]string{"app": "1"}}, nil); len(got) != 0 {
+			t.Errorf("%.200v is found", term)
+		}
+	}
 }
 
 func TestIndexDoesNotAllocate(t *testing.T) {

@@ -235,7 +235,7 @@ func TestPodSelectors(t *testing.T) {
 		{"everything is the namespaces", []string{"x/a"}, identity.Everything(), "news shop x"},
 		{"namespace labels are spelled out", nil, term(identity.Term{NamespaceLabels: matchLabels("team", "s")}), "shop"},
 		{"a whole namespace holds its parts", []string{"shop/a app=a"}, identity.MustSelector(identity.Term{Namespaces: []string{"shop"}},
-			identity.Term{Namespaces: []string{"*s"}, PodLabels: matchLabels("app", "a")}), "news/app=a shop"},
+			identity.Term{Namespaces: []string{"*s*"}, PodLabels: matchLabels("app", "a")}), "news/app=a shop"},
 		{"all accounts are all pods", nil, account("*"), "shop"},
 
 		{"app first", []string{"shop/a app=a aa=1 k8s-app=a", "shop/b app=b aa=2 k8s-app=b"}, account("a"), "shop/app=a"},

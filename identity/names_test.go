@@ -27,8 +27,20 @@ func TestValidateCluster(t *testing.T) {
 func TestValidateNameTakesWhatKubernetesTakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringOfN(rapid.SampledFrom([]rune("a0-.A_ ")), 0, 6, -1).Draw(t, "name")
-		if len(validation.IsDNS1123Subdomain(name)) == 0 && identity.ValidateName(name) != nil {
-			t.Fatalf("%q: %v", name, identity.ValidateName(name))
+		err := identity.ValidateName(name)
+		if len(validation.IsDNS1123Subdomain(name)) == 0 && err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		if between := strings.Trim(name, "a0"); (err == nil) != (name != "" && strings.Trim(name, "-.") == name && strings.Trim(between, "a0-.") == "") {
+			t.Fatalf("%q: %v", name, err)
 		}
 	})
+	for n, ok := range map[int]bool{253: true, 254: false} {
+		if err := identity.ValidateName(strings.Repeat("a", n)); (err == nil) != ok {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		if _, err := identity.NewSelector(identity.Term{Namespaces: []string{strings.Repeat("a", n-1) + "*"}}); (err == nil) != ok {
+			t.Errorf("a glob of %d bytes: %v", n, err)
+		}
+	}
 }

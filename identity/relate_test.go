@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"fmt"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,5 +99,40 @@ func TestCoversAndOverlapsAreSound(t *testing.T) {
 	})
 	if covers == 0 || apart == 0 {
 		t.Errorf("%d covered and %d apart: the check sees nothing", covers, apart)
+	}
+}
+
+// What is covered by several terms together is found for as many combinations as are tried one by one, and globs are not taken for what they
+// hold a part of.
+func TestCoversHasALimit(t *testing.T) {
+	names := func(prefix string, n int) (out []string) {
+		for i := range n {
+			out = append(out, fmt.Sprint(prefix, i))
+		}
+		return out
+	}
+	for n, want := range map[int]bool{32: true, 33: false} { // 32 times 32 are 1024
+		namespaces, accounts := names("n", 32), names("a", n)
+		o := identity.MustSelector(identity.Term{Namespaces: namespaces, ServiceAccounts: accounts})
+		s := identity.MustSelector(identity.Term{Namespaces: namespaces[:9], ServiceAccounts: accounts}, identity.Term{Namespaces: namespaces[9:], ServiceAccounts: accounts})
+		if got := s.Covers(o); got != want {
+			t.Errorf("%d combinations: covers is %v", 32*n, got)
+		}
+		if !o.Covers(s) {
+			t.Error("a term does not cover its parts")
+		}
+	}
+	for _, globs := range [][2]string{{"?", "*"}, {"a?", "a*"}, {"?*", "*"}, {"??*", "?*"}, {"a?b", "a*b"}} {
+		narrow, wide := identity.MustSelector(identity.Term{Namespaces: globs[:1]}), identity.MustSelector(identity.Term{Namespaces: globs[1:]})
+		if narrow.Covers(wide) || !wide.Covers(narrow) {
+			t.Errorf("%s and %s: %v, %v", narrow, wide, narrow.Covers(wide), wide.Covers(narrow))
+		}
+	}
+	// A given name has the label for it, so that to ask for the label too says nothing more.
+	left := identity.MustSelector(identity.Term{Namespaces: []string{"a*"}, NamespaceLabels: matchExpression(identity.NamespaceNameLabel, metav1.LabelSelectorOpNotIn, "ab")})
+	both := matchExpression(identity.NamespaceNameLabel, metav1.LabelSelectorOpNotIn, "ab")
+	both.MatchExpressions = append(both.MatchExpressions, matchExpression(identity.NamespaceNameLabel, metav1.LabelSelectorOpExists).MatchExpressions...)
+	if again := identity.MustSelector(identity.Term{Namespaces: []string{"a*"}, NamespaceLabels: both}); !again.Equal(left) {
+		t.Errorf("%s and %s", left, again)
 	}
 }

@@ -14,6 +14,7 @@ func TestParseSPIFFEID(t *testing.T) {
 	for _, ok := range []string{
 		"spiffe://cluster.local/ns/shop/sa/checkout",
 		"spiffe://prod_eu.example.org/ns/a.b/sa/x-1",
+		"spiffe://" + strings.Repeat("t", 255) + "/ns/" + strings.Repeat("n", 253) + "/sa/" + strings.Repeat("s", 253),
 	} {
 		id, err := identity.ParseSPIFFEID(ok)
 		if err != nil || id.String() != ok || "spiffe://"+id.Principal() != ok {
@@ -26,6 +27,7 @@ func TestParseSPIFFEID(t *testing.T) {
 		"spiffe://cluster.local/ns/shop/sa/checkout/", "spiffe://cluster.local/ns/shop/sa/checkout?x", "spiffe://cluster.local/ns/shop/sa/%61",
 		"spiffe://Cluster.local/ns/shop/sa/checkout", "spiffe://cluster.local:443/ns/shop/sa/checkout", "spiffe://u@cluster.local/ns/shop/sa/checkout",
 		"spiffe://cluster.local/ns/../sa/checkout", "spiffe://cluster.local/ns/shop/sa/*", "spiffe://cluster.local/sa/shop/ns/checkout",
+		"spiffe://cluster.local/NS/shop/sa/checkout", "spiffe://cluster.local/ns/shop/SA/checkout", "spiffe://cluster.local/ns/shop/sa/checkout/x", "spiffe://cluster.local/ns/shop/sa",
 		"spiffe://" + strings.Repeat("a", 256) + "/ns/shop/sa/checkout", "spiffe://" + strings.Repeat("a", 1<<20),
 	} {
 		if id, err := identity.ParseSPIFFEID(bad); err == nil || id != (identity.SPIFFEID{}) || len(err.Error()) > 300 {
@@ -145,4 +147,15 @@ func TestTrustDomainsAreOfOneOrder(t *testing.T) {
 			t.Fatalf("%s is not among its spellings %v", id, spellings)
 		}
 	})
+}
+
+// An empty primary is the default one, which is then no alias of itself.
+func TestTrustDomainsByDefault(t *testing.T) {
+	d, err := identity.NewTrustDomains("", identity.DefaultTrustDomain, "old", "old")
+	if err != nil || d.String() != "cluster.local,old" || !d.Contains("") || !d.Contains("cluster.local") || d.Contains("other") {
+		t.Errorf("%s, %v", d, err)
+	}
+	if _, err := identity.NewTrustDomains("", strings.Repeat("a", 256)); err == nil {
+		t.Error("a name that is too long is an alias")
+	}
 }

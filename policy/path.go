@@ -115,7 +115,7 @@ func unambiguousPath(path string) bool {
 				return false
 			}
 			i += 2
-		case !isPathByte(c) && c < 0x80, c == 0x7f:
+		case !isPathByte(c) && c < 0x80:
 			return false
 		}
 	}

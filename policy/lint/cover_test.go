@@ -153,6 +153,19 @@ func TestWhatCoversWhat(t *testing.T) {
 	}
 }
 
+// Two protocols on a port are mixed where somebody may use both.
+func TestMixedForTheSameSources(t *testing.T) {
+	for _, c := range []struct {
+		a, b identity.Selector
+		want string
+	}{{in("shop"), in("news"), ""}, {in("s*"), in("shop"), "b"}, {in("shop"), identity.Everything(), "b"}, {in("shop"), in("shop"), "b"}} {
+		a, b := scoped{c.a, policy.Rule{To: hosts("www.foo.com")}}, scoped{c.b, policy.Rule{To: over(policy.HTTP, 443, "www.foo.com").Originating(443)}}
+		if got := about(t, lint.MixedProtocols, a.section(policy.Allow, "a"), b.section(policy.Allow, "b")); got != c.want {
+			t.Errorf("for %s and %s: %q", c.a, c.b, got)
+		}
+	}
+}
+
 // Rules about the same few places, whose findings are many: without those that are said never to decide the same is allowed, now and, but
 // for denies and boundaries that may end, later.
 func TestCrowdedUselessRulesAreUseless(t *testing.T) {

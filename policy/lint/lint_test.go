@@ -153,7 +153,7 @@ func TestFindings(t *testing.T) {
 		{code: lint.MixedProtocols, shop: allow(over(policy.HTTP, 8080, "*.foo.com"), over(policy.HTTP, 443, "*.foo.com"), hosts("www.foo.com")), want: "and p/a1 allows HTTP"},
 		{code: lint.MixedProtocols, shop: deny(allow(hosts("www.foo.com")), over(policy.HTTP, 443, "*.foo.com"))},
 		{code: lint.Shadowed, shop: allow(over(policy.TLS, 8443, "*.foo.com"), hosts("*.foo.com"), hosts("www.foo.com")), want: "p/a2 never decides: p/a1 allows"},
-		{code: lint.Shadowed, shop: allow(hosts("*.foo.com"), hosts("www.foo.com", "*.foo.com")), want: "p/a1 never decides: p/a0 allows"},
+		{code: lint.Shadowed, shop: allow(hosts("www.foo.com", "*.foo.com"), hosts("*.foo.com").TLS(443, 8443)), want: "p/a0 never decides: p/a1 allows"},
 		{code: lint.Shadowed, cluster: []policy.Rule{{To: hosts("*.foo.com")}}, shop: allow(hosts("www.foo.com", "a.foo.com")), want: "p/a0 never decides: p/c0 allows"},
 		{code: lint.OutsideBounds, shop: within(allow(hosts("www.foo.com")), policy.MustAddresses("10.0.0.0/8"))},
 		{code: lint.OutsideBounds, shop: within(allow(over(policy.TCP, 1, "www.foo.com")), over(policy.TLS, 1, "www.foo.com"))},

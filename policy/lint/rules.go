@@ -236,12 +236,8 @@ func outdoes(r, o *policy.EffectiveRule, equalPlace bool) bool {
 // takesAll reports whether o takes every protocol, port and call of r.
 func takesAll(r, o *policy.EffectiveRule, _ bool) bool {
 	a, b := &r.To[0], &o.To[0]
-	return coversProtocol(b.Protocol, a.Protocol) && (b.Ports.IsEmpty() || !a.Ports.IsEmpty() && b.Ports.Covers(a.Ports)) &&
+	return b.Protocol.Contains(a.Protocol) && (b.Ports.IsEmpty() || !a.Ports.IsEmpty() && b.Ports.Covers(a.Ports)) &&
 		coversMethods(b.Methods, a.Methods) && coversPaths(b.Paths, a.Paths)
-}
-
-func coversProtocol(wide, narrow policy.Protocol) bool {
-	return wide == policy.AnyProtocol || narrow != policy.AnyProtocol && wide.Contains(narrow)
 }
 
 func coversMethods(wide, narrow []string) bool {
@@ -290,7 +286,7 @@ func (b *bounds) overlaps(d *policy.Destination) bool {
 
 // meet reports whether some protocol and port is in both.
 func meet(a, b *policy.Destination) bool {
-	return (coversProtocol(a.Protocol, b.Protocol) || coversProtocol(b.Protocol, a.Protocol)) &&
+	return (a.Protocol.Contains(b.Protocol) || b.Protocol.Contains(a.Protocol)) &&
 		(a.Ports.IsEmpty() || b.Ports.IsEmpty() || a.Ports.Overlaps(b.Ports))
 }
 
