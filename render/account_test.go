@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
 
@@ -43,6 +44,7 @@ func TestMistakesOfRenderers(t *testing.T) {
 		{"a foreign grant", func(p *Plan, out *Emitter) { out.Emit(object("a"), Same, &Grant{ID: "other"}) }, "ns/a: a grant that is not in the plan"},
 		{"no grant", func(p *Plan, out *Emitter) { out.Skip(nil, HostExact, "x") }, "Skip: a grant that is not in the plan"},
 		{"no hold", func(p *Plan, out *Emitter) { out.Assure(all(p)[0], Assurance{}) }, "invalid Hold"},
+		{"too much hold", func(p *Plan, out *Emitter) { out.Assure(all(p)[0], Assurance{Holds: Holds + 1}) }, "invalid Hold 4"},
 		{"the same object twice", func(p *Plan, out *Emitter) {
 			out.Emit(object("a"), Same, all(p)...)
 			o := object("a")
@@ -66,6 +68,89 @@ func TestMistakesOfRenderers(t *testing.T) {
 	}
 }
 
+// layersOf returns a stack of n targets that say everything.
+func layersOf(n int) (stack Stack) {
+	for i := range n {
+		stack = append(stack, &fake{target: fmt.Sprint("x", i), features: everyFeature()})
+	}
+	return stack
+}
+
+// exemptFrom is a target that says everything and leaves some traffic open.
+type exemptFrom []Exemption
+
+func (e exemptFrom) Target() string               { return "exempt" }
+func (e exemptFrom) Features() Features           { return everyFeature() }
+func (e exemptFrom) Exemptions(*Plan) []Exemption { return e }
+func (e exemptFrom) Render(p *Plan, out *Emitter) error {
+	return (&fake{target: "exempt"}).Render(p, out)
+}
+
+func TestAsManyLayersAsThereMayBe(t *testing.T) {
+	res, err := Render(planOf(t, "allow shop TLS foo.com 443"), layersOf(64))
+	if err != nil || len(res.Losses) > 0 || len(res.Layers) != 64 {
+		t.Errorf("%v, %v", res, err)
+	}
+}
+
+// Losses say in a line where the rule stands, what of it is lost, where, and why.
+func TestLossesReadAtOnce(t *testing.T) {
+	rule := ruleOf(t, "p/r", "allow shop TLS foo.com 443")
+	rule.At = policy.Position{File: "f.yaml", Line: 3, Column: 5}
+	p := newPlan(slices.Values([]*policy.EffectiveRule{rule}), "")
+	for _, test := range []struct {
+		stack Stack
+		want  string
+	}{
+		{Stack{&fake{target: "a", features: without(TLSByName)}}, "f.yaml:3:5: rule p/r allows TLS foo.com port 443: narrower in a (tls-by-name): it does not take TLS by name"},
+		{Stack{&fake{target: "a", features: wider(TLSByName)}}, "f.yaml:3:5: rule p/r allows TLS foo.com port 443: narrower in a (tls-by-name): it takes TLS by name only by letting more pass"},
+		{Stack{&fake{target: "a", features: wider(TLSByName)}, &fake{target: "b", features: wider(HostExact)}},
+			"f.yaml:3:5: rule p/r allows TLS foo.com port 443: narrower in a,b (tls-by-name): it takes TLS by name only by letting more pass, and no layer of the stack says it exactly"},
+	} {
+		res, err := Render(p, test.stack)
+		if err != nil || len(res.Losses) != 1 || res.Losses[0].String() != test.want {
+			t.Errorf("%v, %v, want %s", res.Losses, err, test.want)
+		}
+	}
+	deny := &Grant{Kind: DenyGrant, Rule: "p/d", To: policy.MustHosts("foo.com")}
+	for want, l := range map[string]Loss{
+		"rule p/d denies any foo.com: wider in a (x): why; accepted: reason": {Grant: deny, Target: "a", Feature: "x", Fidelity: Wider, Why: "why", Accepted: "reason"},
+		"boundary p/w: wider in a: why":                                      {Grant: &Grant{Kind: BoundaryGrant, Rule: "p/w"}, Target: "a", Fidelity: Wider, Why: "why"},
+		"baseline: wider in a: why":                                          {Grant: &Grant{Kind: BaselineGrant}, Target: "a", Fidelity: Wider, Why: "why"},
+		"#exemption a: DNS: narrower in a: why":                              {Grant: &Grant{ID: "#exemption a: DNS", Kind: ExemptionGrant}, Target: "a", Fidelity: Narrower, Why: "why"},
+	} {
+		if l.String() != want {
+			t.Errorf("%q, want %q", l, want)
+		}
+	}
+	if Hold(0).String() != "invalid" || Fidelity(0).String() != "invalid" {
+		t.Error("the zero values have names")
+	}
+}
+
+// What is emitted wider is told once for each grant, however often an object covers it.
+func TestWiderIsToldOnce(t *testing.T) {
+	_, err := renderBy(planOf(t, "allow shop TLS foo.com 443"), everyFeature(), func(p *Plan, out *Emitter) {
+		grants := slices.Collect(p.Grants())
+		out.Emit(object("a"), Wider, grants[1], grants[0], grants[1])
+	})
+	var widening *WideningError
+	if !errors.As(err, &widening) || lossLines(widening.Losses) != "#baseline x  wider; p/r1 x  wider" {
+		t.Errorf("%v", err)
+	}
+}
+
+// An owner is the value of a label.
+func TestOwners(t *testing.T) {
+	for owner, want := range map[string]bool{
+		"a": true, "A-b_c.9": true, strings.Repeat("a", 63): true, strings.Repeat("a", 64): false, "": false, "-a": false, "a-": false, ".": false, "a b": false, "a/b": false, "é": false,
+	} {
+		if _, err := Render(planOf(t), layersOf(1), WithOwner(owner)); (err == nil) != want {
+			t.Errorf("%q: %v", owner, err)
+		}
+	}
+}
+
 func TestErrorsOfRenderersAndCalls(t *testing.T) {
 	p := planOf(t)
 	broken := errors.New("broken")
@@ -78,6 +163,8 @@ func TestErrorsOfRenderersAndCalls(t *testing.T) {
 	}{
 		{"empty stack", nil, nil, "1 to 64 layers"},
 		{"a large stack", make(Stack, 65), nil, "1 to 64 layers"},
+		{"an exemption without a name", Stack{exemptFrom{Exemption{}}}, nil, `exemption "": exemptions need different names`},
+		{"two exemptions of a name", Stack{exemptFrom{Exemption{Name: "a"}, Exemption{Name: "a"}}}, nil, `exemption "a": exemptions need different names`},
 		{"a nil renderer", Stack{nil}, nil, "nil"},
 		{"two of a name", Stack{target, target}, nil, "different names"},
 		{"no name", Stack{&fake{features: everyFeature()}}, nil, "not empty"},
@@ -352,6 +439,9 @@ func TestRefiner(t *testing.T) {
 	p := planOf(t, "allow shop TLS foo.com 443", "allow shop TLS bar.com 443")
 	refine := func(f Fidelity) *refining {
 		return &refining{fake{target: "x", features: without(HostSubdomains)}, func(g *Grant) (Fidelity, Feature, string) {
+			if g.To.Hosts[0].Kind() == match.Subdomains {
+				t.Errorf("asked about %s, which the target does not declare", g.ID)
+			}
 			if g.Rule == "p/r1" {
 				return f, HostExact, "not this one"
 			}

@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -245,3 +246,34 @@ var errFull = errors.New("full")
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// Objects are in order of namespace before name, and numbers keep all of their digits.
+func TestWriteOrderAndNumbers(t *testing.T) {
+	var list []render.Object
+	for _, at := range [][2]string{{"b", "a"}, {"a", "b"}, {"a", "a"}, {"", "c"}} {
+		list = append(list, render.Object{APIVersion: "v1", Kind: "K", Namespace: at[0], Name: at[1], Spec: map[string]any{"n": int64(1<<62 + 1)}})
+	}
+	var out bytes.Buffer
+	if err := render.WriteJSON(&out, list); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Items []struct {
+			Metadata struct{ Namespace, Name string }
+			Spec     struct{ N json.Number }
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, i := range got.Items {
+		order = append(order, i.Metadata.Namespace+"/"+i.Metadata.Name)
+		if i.Spec.N != "4611686018427387905" {
+			t.Errorf("n is %s", i.Spec.N)
+		}
+	}
+	if got := strings.Join(order, " "); got != "/c a/a a/b b/a" {
+		t.Errorf("order %s", got)
+	}
+}

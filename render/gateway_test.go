@@ -37,7 +37,7 @@ func TestLayersLearnOfGateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	gateway := func(namespace string, ports ...uint16) render.Gateway {
-		return render.Gateway{Namespace: namespace, PodLabels: map[string]string{"app": "gateway", "tier": "edge"}, Ports: match.PortsOf(ports...)}
+		return render.Gateway{Namespace: namespace, PodLabels: map[string]string{"app": "gateway", "tier": "edge"}, Ports: match.PortsOf(ports...), Upstream: match.PortsOf(ports[0] + 1)}
 	}
 	var first, second []render.Gateway
 	a := keeper{"a", []render.Gateway{gateway("n", 443), gateway("m", 80)}, &first}
@@ -48,6 +48,7 @@ func TestLayersLearnOfGateways(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []render.Gateway{gateway("m", 80), gateway("n", 443, 8443)}
+		want[1].Upstream = match.PortsOf(444, 8444)
 		ports := cmp.Comparer(func(a, b match.Ports) bool { return a.Equal(b) })
 		for _, got := range [][]render.Gateway{first, second} {
 			if diff := cmp.Diff(want, got, ports); diff != "" {

@@ -70,6 +70,10 @@ func TestNewPlan(t *testing.T) {
 	if diff := cmp.Diff([]string{"shop", "team-a"}, p.Namespaces()); diff != "" {
 		t.Error(diff)
 	}
+	p.Namespaces()[0] = "changed"
+	if diff := cmp.Diff([]string{"shop", "team-a"}, p.Namespaces()); diff != "" {
+		t.Error(diff)
+	}
 	if p.Cluster() != "prod-1" || p.Inventory() != inventory {
 		t.Error("a plan forgets its cluster")
 	}
@@ -157,6 +161,9 @@ func TestClasses(t *testing.T) {
 		}},
 		{"patterns of the same sources are one class", []string{"allow shop TLS *.foo.com bar.com 443"}, []string{"TLS 443 *.foo.com bar.com from namespaces=shop [p/r1 p/r1]"}},
 		{"a redundant pattern is carried by the one above", []string{"allow shop TLS *.foo.com 443", "allow shop/a TLS www.foo.com 443"}, []string{"TLS 443 *.foo.com from namespaces=shop [p/r1 p/r2]"}},
+		{"the widest sources", []string{"allow shop TLS foo.com 443", "allow shop,team TLS foo.com 443", "allow shop/a TLS foo.com 443"}, []string{"TLS 443 foo.com from namespaces=shop,team [p/r1 p/r2 p/r3]"}},
+		{"sources that are the same in other words", []string{"allow team-* TLS foo.com 443", "allow team-*,team-x TLS foo.com 443"}, []string{"TLS 443 foo.com from namespaces=team-* [p/r1 p/r2]"}},
+		{"denied to each of the sources", []string{"allow shop,news TLS foo.com 443", "deny shop any foo.com", "deny news any foo.com"}, nil},
 		{"a carve-out", []string{"allow shop TLS *.foo.com 443", "deny * any bad.foo.com", "deny * any bad.bar.com"}, []string{"TLS 443 *.foo.com from namespaces=shop [p/r1]", "TLS 443 bad.foo.com from nobody []"}},
 		{"an allow below a carve-out", []string{"allow shop TLS *.foo.com 443", "deny shop any *.bad.foo.com", "allow news TLS x.bad.foo.com 443"}, []string{
 			"TLS 443 x.bad.foo.com from namespaces=news [p/r3]", "TLS 443 *.foo.com from namespaces=shop [p/r1]", "TLS 443 *.bad.foo.com from nobody []"}},
@@ -168,6 +175,14 @@ func TestClasses(t *testing.T) {
 		{"ports", []string{"allow shop TLS foo.com 443 8443", "deny * any foo.com 8443"}, []string{"TLS 443 foo.com from namespaces=shop [p/r1]"}},
 		{"TCP holds TLS and HTTP", []string{"allow shop TCP foo.com 443", "deny * HTTP foo.com"}, []string{"TLS 443 foo.com from namespaces=shop [p/r1]", "TCP 443 foo.com from namespaces=shop [p/r1]"}},
 		{"more ports than are listed", []string{"allow shop UDP foo.com 1000-2000"}, []string{"UDP 1000-2000 foo.com from namespaces=shop [p/r1]"}},
+		{"the last port", []string{"allow shop TLS foo.com 65534-65535", "deny * any foo.com 65535"}, []string{"TLS 65534 foo.com from namespaces=shop [p/r1]"}},
+		{"the first and the last port", []string{"allow shop TLS foo.com 1 65535", "deny * any foo.com 2-65534"}, []string{"TLS 1 foo.com from namespaces=shop [p/r1]", "TLS 65535 foo.com from namespaces=shop [p/r1]"}},
+		{"the least of several originations", []string{"allow shop HTTP foo.com 80 originate:Simple", "allow news HTTP foo.com 80 originate:Mutual", "allow lab HTTP *.com 80"}, []string{
+			"HTTP 80 *.com from namespaces=lab [p/r3]", "HTTP 80 foo.com from namespaces=news by Mutual TLS to port 443 [p/r2]"}},
+		{"origination of the most specific", []string{"allow shop HTTP foo.com 80", "allow shop HTTP *.com 80 originate:Simple"}, []string{
+			"HTTP 80 foo.com from namespaces=shop [p/r1 p/r2]", "HTTP 80 *.com from namespaces=shop by Simple TLS to port 443 [p/r2]"}},
+		{"a glob of nobody", []string{"allow shop TLS api-*.foo.com 443", "deny * any *.foo.com"}, nil},
+		{"a boundary of a glob, all of it", []string{"allow shop TLS api-1.foo.com 443", "within * any api-*.foo.com"}, []string{"TLS 443 api-1.foo.com from namespaces=shop [p/r1]"}},
 		{"origination", []string{"allow shop HTTP foo.com 80 originate:Simple", "allow news HTTP foo.com 80"}, []string{"HTTP 80 foo.com from namespaces=shop by Simple TLS to port 443 [p/r1]"}},
 		{"calls", []string{"allow shop HTTP foo.com 80 GET", "allow news HTTP foo.com 80", "allow news/a HTTP foo.com 80 PUT"}, []string{
 			"HTTP 80 foo.com from namespaces=news and any methods GET from namespaces=shop [p/r1 p/r2 p/r3]"}},
@@ -202,6 +217,27 @@ func TestClasses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestPortsAreListedUpToTheLimit: and one more is a range.
+func TestPortsAreListedUpToTheLimit(t *testing.T) {
+	for _, test := range []struct {
+		rules   []string
+		classes int
+	}{
+		{[]string{"allow shop UDP foo.com 1000-1063"}, 64}, {[]string{"allow shop UDP foo.com 1000-1064"}, 1},
+		{[]string{"allow shop UDP foo.com 1000-1031", "allow news UDP bar.com 2000-2031"}, 64}, {[]string{"allow shop UDP foo.com 1000-1031", "allow news UDP bar.com 2000-2032"}, 2},
+	} {
+		classes := planOf(t, test.rules...).NameClasses(policy.UDP)
+		if len(classes) != test.classes {
+			t.Errorf("%q: %d classes, want %d", test.rules, len(classes), test.classes)
+		}
+		for _, c := range classes {
+			if (c.LastPort == c.Port) != (test.classes == 64) {
+				t.Errorf("%q: a class of ports %d to %d", test.rules, c.Port, c.LastPort)
+			}
+		}
 	}
 }
 

@@ -131,14 +131,14 @@ func ruleOf(t testing.TB, id, text string) *policy.EffectiveRule {
 	return r
 }
 
-// sourceOf reads "*", "ns", "ns/sa", "ns?label=value".
+// sourceOf reads "*", "ns", "ns,ns", "ns/sa", "ns?label=value".
 func sourceOf(s string) identity.Selector {
 	if s == "*" {
 		return identity.Everything()
 	}
 	ns, sa, account := strings.Cut(s, "/")
 	ns, label, labelled := strings.Cut(ns, "?")
-	term := identity.Term{Namespaces: []string{ns}}
+	term := identity.Term{Namespaces: strings.Split(ns, ",")}
 	if account {
 		term.ServiceAccounts = []string{sa}
 	}
@@ -199,6 +199,11 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "port range by name", features: []Features{without(PortRanges)}, rules: []string{"allow shop TLS foo.com 8000-8100", "allow shop TLS foo.com 443"}, losses: "p/r1 a port-ranges narrower"},
 		{name: "too many ports in all", features: []Features{without(PortRanges)}, rules: []string{"allow shop TLS foo.com 8000-8039", "allow shop TLS foo.com 9000-9029", "allow shop HTTP foo.com 8000-8039"},
 			losses: "p/r1 a port-ranges narrower"},
+		{name: "as many ports in all as are listed", features: []Features{without(PortRanges)}, rules: []string{"allow shop TLS foo.com 8000-8039", "allow shop TLS foo.com 9000-9023", "allow news TLS bar.com 8000-8039"}},
+		{name: "one port too many", features: []Features{without(PortRanges)}, rules: []string{"allow shop TLS foo.com 8000-8039", "allow shop TLS foo.com 9000-9024"}, losses: "p/r1 a port-ranges narrower"},
+		{name: "ports of what is lost are not listed", features: []Features{without(PortRanges)}, rules: []string{
+			"allow shop TLS foo.com 8000-8039", "allow shop TLS foo.com 9000-9039", "allow shop TLS foo.com 10000-10023", "allow news TLS bar.com 8000-8039"}, losses: "p/r2 a port-ranges narrower"},
+		{name: "ports by address are counted for each", features: []Features{without(PortRanges)}, rules: []string{"allow shop TCP 203.0.113.7 1-64", "allow shop TCP 203.0.113.8 101-164", "allow shop TCP foo.com 443"}},
 		{name: "port range by address", features: []Features{without(PortRanges)}, rules: []string{"allow shop TCP 203.0.113.0/24 1-65", "allow shop TCP 203.0.113.0/24 1-64"}, losses: "p/r1 a port-ranges narrower"},
 		{name: "source by labels", features: []Features{without(SourcePods)}, rules: []string{"allow shop?app=x TLS foo.com 443"}, losses: "p/r1 a source-accounts narrower"},
 		{name: "source by account", features: []Features{without(SourceAccounts)}, rules: []string{"allow shop/x TLS foo.com 443"}, losses: "p/r1 a source-pods narrower"},
@@ -214,6 +219,8 @@ func TestLossesAndWidening(t *testing.T) {
 
 		{name: "denied", features: []Features{without(SourcePods)}, rules: []string{"allow shop?app=x TLS foo.com 443", "deny shop any *.com"}, inert: "p/r1"},
 		{name: "denied by several together", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.0/31 5432", "deny shop any 203.0.113.0/32", "deny shop any 203.0.113.1/32"}, inert: "p/r1"},
+		{name: "denied to each of the sources", features: []Features{everyFeature()}, rules: []string{"allow shop,news TLS foo.com 443", "deny shop any foo.com", "deny news any *.com foo.com"}, inert: "p/r1"},
+		{name: "denied to all but one of the sources", features: []Features{everyFeature()}, rules: []string{"allow shop,news,lab TLS foo.com 443", "deny shop any foo.com", "deny news any foo.com"}},
 		{name: "outside a boundary", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * any bar.com"}, inert: "p/r1"},
 		{name: "within a glob", features: []Features{everyFeature()}, rules: []string{"allow shop TLS *.foo.com 443", "within * any api-*.foo.com"}, losses: "p/r1 a host-glob narrower"},
 		{name: "within an address", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * any 203.0.113.0/24"}, losses: "p/r1 a within-address-on-name narrower"},
@@ -240,6 +247,8 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "one layer exact, one wider", features: []Features{everyFeature(), wider(TLSByName)}, rules: []string{"allow shop TLS foo.com 443"}},
 		{name: "one layer exact, one not at all", features: []Features{everyFeature(), without(TLSByName)}, rules: []string{"allow shop TLS foo.com 443"}, losses: "p/r1 b tls-by-name narrower"},
 		{name: "both wider", features: []Features{wider(TLSByName), wider(HostExact)}, rules: []string{"allow shop TLS foo.com 443"}, losses: "p/r1 a,b tls-by-name narrower"},
+		{name: "what more layers say exactly comes first", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{
+			"allow shop TCP 203.0.113.7 443", "allow shop TLS 203.0.113.7 443", "allow shop HTTP 203.0.113.7 443"}, losses: "p/r2 b tls-by-address narrower"},
 		{name: "each exact and wider, other ports", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{"allow shop TLS 203.0.113.7 443", "allow shop TCP 203.0.113.7 5432"}},
 		{name: "each exact and wider, a port shared", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{"allow shop TLS 203.0.113.7 443", "allow shop TCP 203.0.113.7 442-444"},
 			losses: "p/r2 a tcp-by-address narrower"},
