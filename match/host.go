@@ -164,9 +164,7 @@ const writeAddresses = "in a document, write addresses under cidrs"
 // notAllowed says what to write instead of a text with a byte that no host has: an address, or a host with something around it.
 func notAllowed(input string, offset int, c byte, pattern bool) *SyntaxError {
 	bare := hostPart(input)
-	_, notPrefix := netip.ParsePrefix(input)
-	_, notAddress := netip.ParseAddr(strings.Trim(bare, "[]"))
-	if notPrefix == nil || notAddress == nil {
+	if _, err := netip.ParseAddr(strings.Trim(bare, "[]")); err == nil {
 		return syntaxError(input, offset, "an IP address is not a host", writeAddresses)
 	}
 	reason, advice := fmt.Sprintf("%q is not allowed in a host", rune(c)), "use letters, digits, '-', '_' and dots; no scheme, port or path"
