@@ -52,6 +52,12 @@ func wider(wide ...Feature) Features {
 	return f
 }
 
+// saying returns features and one more.
+func saying(f Features, more Feature) Features {
+	f[more] = Same
+	return f
+}
+
 // fake is a target that makes an object of each grant.
 type fake struct {
 	target   string
@@ -236,10 +242,13 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "glob denied elsewhere", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.bar.com", "deny * UDP api-*.foo.com", "deny * any api-*.foo.com 8443"}},
 		{name: "glob denied of a lost allow", features: []Features{without(HostGlob, HTTPByName)}, rules: []string{"allow shop HTTP *.foo.com 80", "deny * any api-*.foo.com"}, losses: "p/r1 a http-by-name narrower"},
 		{name: "some sources denied", features: []Features{without(SourcePods)}, rules: []string{"allow shop TLS foo.com 443", "deny shop?app=x any foo.com"}, wider: "p/r2 a source-accounts wider"},
+		{name: "some sources denied, said wider", features: []Features{wider(SourcePods)}, rules: []string{"allow shop TLS foo.com 443", "deny shop?app=x any foo.com"}, wider: "p/r2 a source-accounts wider"},
 		{name: "all sources denied", features: []Features{without(SourcePods)}, rules: []string{"allow shop?app=x TLS foo.com 443", "deny shop any foo.com", "allow shop TLS bar.com 443", "deny shop?app=x any foo.com"}, inert: "p/r1"},
 		{name: "some sources bounded", features: []Features{without(SourcePods)}, rules: []string{"allow shop TLS foo.com 443", "within shop?app=x any bar.com"}, wider: "p/r2 a source-accounts wider"},
 		{name: "name denied on address", features: []Features{without(DenyNameOnAddress)}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS evil.com"}, wider: "p/r2 a deny-name-on-address wider"},
 		{name: "name denied on another protocol's address", features: []Features{without(DenyNameOnAddress)}, rules: []string{"allow shop TLS 203.0.113.0/24 443", "deny * HTTP evil.com", "deny * any evil.com 80"}},
+		{name: "glob denied on address", features: []Features{without(HostGlob)}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS api-*.evil.com", "deny * TLS evil.com"}, wider: "p/r2 a host-glob wider"},
+		{name: "method denied on address", features: []Features{without(HTTPMethods)}, rules: []string{"allow shop TCP 203.0.113.0/24 80", "allow shop HTTP 198.51.100.0/24 80", "deny * HTTP 198.51.100.0/24 POST"}, wider: "p/r3 a http-methods wider"},
 		{name: "address denied on name", features: []Features{without(DenyAddressOnName)}, rules: []string{"allow shop TLS foo.com 443", "deny * any 169.254.169.254"}, wider: "p/r2 a deny-address-on-name wider"},
 		{name: "method denied", features: []Features{without(HTTPMethods)}, rules: []string{"allow shop HTTP foo.com 80", "deny * HTTP *.com POST"}, wider: "p/r2 a http-methods wider"},
 		{name: "no baseline", features: []Features{without(Baseline)}, wider: "#baseline a baseline wider"},
@@ -261,6 +270,7 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "UDP overlooked and said nowhere", features: []Features{tcpAlone(), without(UDPByAddress)}, rules: []string{"allow shop UDP 203.0.113.7 443"}, losses: "p/r1 b udp-by-address narrower"},
 		{name: "UDP overlooked, said without the baseline", features: []Features{tcpAlone(), without(Baseline)}, rules: []string{"allow shop UDP 203.0.113.7 443"}, losses: "p/r1 a,b udp-by-address narrower"},
 		{name: "TCP is not overlooked", features: []Features{tcpAlone(TCPByAddress), everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443"}, losses: "p/r1 a tcp-by-address narrower"},
+		{name: "UDP that is said is not overlooked", features: []Features{saying(tcpAlone(), UDPByAddress)}, rules: []string{"allow shop UDP 203.0.113.7 443"}},
 		{name: "UDP by name is not overlooked", features: []Features{tcpAlone(UDPByName), everyFeature()}, rules: []string{"allow shop UDP foo.com 443"}, losses: "p/r1 a udp-by-name narrower"},
 		{name: "exact only without the baseline", features: []Features{without(Baseline), wider(TLSByName)}, rules: []string{"allow shop TLS foo.com 443"}, losses: "p/r1 a,b baseline narrower"},
 		{name: "deny said by another layer", features: []Features{everyFeature(), without(DenyNameOnAddress, SourcePods)}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny shop?app=x TLS evil.com", "deny shop?app=x any 203.0.113.7"}},
@@ -300,6 +310,15 @@ func TestLossesAndWidening(t *testing.T) {
 			}
 			checkAccounts(t, p, res)
 		})
+	}
+}
+
+// TestWideningNamesTheLeastAllow: of several allows that a deny takes from, whatever their ports.
+func TestWideningNamesTheLeastAllow(t *testing.T) {
+	p := planOf(t, "allow shop TLS *.foo.com 9000", "allow shop TLS *.foo.com 80", "allow shop TLS *.foo.com 443", "deny * any api-*.foo.com")
+	_, err := Render(p, Stack{&fake{target: "a", features: without(HostGlob)}})
+	if err == nil || !strings.Contains(err.Error(), "which rule p/r1 allows") || strings.Contains(err.Error(), "rule p/r2") {
+		t.Errorf("%v", err)
 	}
 }
 
