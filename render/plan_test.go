@@ -167,6 +167,8 @@ func TestClasses(t *testing.T) {
 		{"a carve-out", []string{"allow shop TLS *.foo.com 443", "deny * any bad.foo.com", "deny * any bad.bar.com"}, []string{"TLS 443 *.foo.com from namespaces=shop [p/r1]", "TLS 443 bad.foo.com from nobody []"}},
 		{"an allow below a carve-out", []string{"allow shop TLS *.foo.com 443", "deny shop any *.bad.foo.com", "allow news TLS x.bad.foo.com 443"}, []string{
 			"TLS 443 x.bad.foo.com from namespaces=news [p/r3]", "TLS 443 *.foo.com from namespaces=shop [p/r1]", "TLS 443 *.bad.foo.com from nobody []"}},
+		{"a part denied to who is out", []string{"allow shop TLS *.foo.com 443", "deny shop/a any *.foo.com", "deny shop/a any api-*.foo.com"}, []string{
+			"TLS 443 *.foo.com from namespaces=shop except namespaces=shop serviceAccounts=a [p/r1]"}},
 		{"denied to some", []string{"allow shop TLS foo.com 443", "deny shop/a any foo.com"}, []string{"TLS 443 foo.com from namespaces=shop except namespaces=shop serviceAccounts=a [p/r1]"}},
 		{"a boundary", []string{"allow shop TLS *.foo.com bar.com 443", "within shop/a any www.foo.com bar.com"}, []string{
 			"TLS 443 bar.com www.foo.com from namespaces=shop [p/r1 p/r1]",
@@ -196,6 +198,10 @@ func TestClasses(t *testing.T) {
 		{"addresses", []string{"allow shop TCP 203.0.113.0/24 5432", "allow news TCP 203.0.113.128/25 5432", "deny * any 203.0.113.7 5432"}, []string{
 			"TCP 5432 203.0.113.128/25 from namespaces=news or namespaces=shop [p/r1 p/r2]",
 			"TCP 5432 203.0.113.0/30,203.0.113.4/31,203.0.113.6/32,203.0.113.8/29,203.0.113.16/28,203.0.113.32/27,203.0.113.64/26 from namespaces=shop [p/r1]"}},
+		{"calls by address", []string{"allow shop HTTP 203.0.113.7 80 GET"}, nil},
+		{"calls denied by address", []string{"allow shop HTTP 203.0.113.6/31 80", "deny * HTTP 203.0.113.7 POST"}, []string{
+			"HTTP 80 203.0.113.6/32 from namespaces=shop [p/r1]", "HTTP 80 203.0.113.7/32 from namespaces=shop [p/r1 not p/r2]"}},
+		{"everything but an address", []string{"allow shop TCP 0.0.0.0/0 443", "deny * any 0.0.0.0/1 128.0.0.0/2 192.0.0.0/3 224.0.0.0/3"}, nil},
 		{"addresses by port", []string{"allow shop TCP 203.0.113.0/24 5432-5434", "deny * any 203.0.113.0/24 5433"}, []string{"TCP 5432,5434 203.0.113.0/24 from namespaces=shop [p/r1]"}},
 		{"addresses within", []string{"allow shop TCP 203.0.113.0/24 5432", "within shop/a any 203.0.113.0/25"}, []string{
 			"TCP 5432 203.0.113.0/25 from namespaces=shop [p/r1]", "TCP 5432 203.0.113.128/25 from namespaces=shop except namespaces=shop serviceAccounts=a [p/r1]"}},

@@ -229,6 +229,7 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "denied to all but one of the sources", features: []Features{everyFeature()}, rules: []string{"allow shop,news,lab TLS foo.com 443", "deny shop any foo.com", "deny news any foo.com"}},
 		{name: "outside a boundary", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * any bar.com"}, inert: "p/r1"},
 		{name: "within a glob", features: []Features{everyFeature()}, rules: []string{"allow shop TLS *.foo.com 443", "within * any api-*.foo.com"}, losses: "p/r1 a host-glob narrower"},
+		{name: "within some calls of a glob", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP api-1.foo.com 80", "within * HTTP api-*.foo.com GET"}, losses: "p/r1 a http-methods narrower"},
 		{name: "within an address", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * any 203.0.113.0/24"}, losses: "p/r1 a within-address-on-name narrower"},
 		{name: "within some calls by name", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP foo.com 80", "within * HTTP foo.com GET"}, losses: "p/r1 a http-methods narrower"},
 		{name: "within some calls by address", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP 203.0.113.7 80", "within * HTTP 203.0.113.0/24 GET"}, losses: "p/r1 a http-methods narrower"},
@@ -319,6 +320,20 @@ func TestWideningNamesTheLeastAllow(t *testing.T) {
 	_, err := Render(p, Stack{&fake{target: "a", features: without(HostGlob)}})
 	if err == nil || !strings.Contains(err.Error(), "which rule p/r1 allows") || strings.Contains(err.Error(), "rule p/r2") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAcceptedDeniesAreNotInClasses: what a target cannot say it is not given, once it is accepted that it is left out.
+func TestAcceptedDeniesAreNotInClasses(t *testing.T) {
+	for _, rules := range [][]string{{"allow shop TLS *.foo.com 443", "deny shop?app=x any *.foo.com"}, {"allow shop TLS *.foo.com 443", "deny shop?app=x any api-*.foo.com"}} {
+		target := &fake{target: "a", features: without(SourcePods)}
+		if _, err := Render(planOf(t, rules...), Stack{target}, AcceptWider("p/r2", "until labels can be said")); err != nil {
+			t.Fatal(err)
+		}
+		classes := target.plan.NameClasses(policy.TLS)
+		if len(classes) != 1 || classes[0].describe() != "TLS 443 *.foo.com from namespaces=shop [p/r1]" {
+			t.Errorf("%q: %+v", rules, classes)
+		}
 	}
 }
 
