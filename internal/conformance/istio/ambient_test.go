@@ -34,7 +34,13 @@ func ambientMesh(t *testing.T, replace ...string) *pilot.Mesh {
 // ambientObjects returns testdata/ambient/shape.yaml with replacements. What they turn into the kind Ignored is left out.
 func ambientObjects(t *testing.T, replace ...string) []*objects.Object {
 	t.Helper()
-	y, err := os.ReadFile("testdata/ambient/shape.yaml")
+	return slices.DeleteFunc(replaced(t, "testdata/ambient/shape.yaml", replace...), func(o *objects.Object) bool { return o.GetKind() == "Ignored" })
+}
+
+// replaced returns the objects of a file with replacements, pairs of a text that the file must have and of what stands in its place.
+func replaced(t *testing.T, file string, replace ...string) []*objects.Object {
+	t.Helper()
+	y, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +55,7 @@ func ambientObjects(t *testing.T, replace ...string) []*objects.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(objs, func(o *objects.Object) bool { return o.GetKind() == "Ignored" })
+	return objs
 }
 
 // A named ask is a connection to a name: looked up, dialled and spoken to by it. at asks at the name's address while the bytes say

@@ -1,11 +1,9 @@
 package istio
 
 import (
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/egresskit/egress/internal/conformance/istio/objects"
 	"github.com/egresskit/egress/internal/conformance/istio/pilot"
 	"github.com/egresskit/egress/internal/conformance/istio/walk"
 	"github.com/egresskit/egress/internal/conformance/istio/world"
@@ -28,22 +26,7 @@ func s6World() *world.World {
 
 func s6Mesh(t *testing.T, w *world.World, replace ...string) *pilot.Mesh {
 	t.Helper()
-	y, err := os.ReadFile("testdata/s6/s6.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(y)
-	for i := 0; i < len(replace); i += 2 {
-		if !strings.Contains(text, replace[i]) {
-			t.Fatalf("no %q in the configuration", replace[i])
-		}
-		text = strings.ReplaceAll(text, replace[i], replace[i+1])
-	}
-	objs, err := objects.Parse([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := pilot.NewMesh(w, objs)
+	m, err := pilot.NewMesh(w, replaced(t, "testdata/s6/s6.yaml", replace...))
 	if err != nil {
 		t.Fatal(err)
 	}
