@@ -18,6 +18,18 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
+// A file may be as large as the limit.
+func TestLimitIsTaken(t *testing.T) {
+	const text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"
+	for limit, ok := range map[int]bool{len(text): true, len(text) - 1: false} {
+		var c collector
+		c.load(File{"a", strings.NewReader(text)}, limit)
+		if inv, _, err := c.inventory(); (err == nil) != ok || (len(inv.Namespaces()) == 1) != ok {
+			t.Errorf("%d bytes of %d: %v", len(text), limit, err)
+		}
+	}
+}
+
 func TestReaders(t *testing.T) {
 	for _, tt := range []struct {
 		file File

@@ -103,6 +103,8 @@ func TestLoadForms(t *testing.T) {
 		{"another group's Pod", []string{"apiVersion: example.com/v1\nkind: Pod\n"}, "0 namespaces, 0 service accounts, 0 pods; ignored: 1 example.com/v1 Pod"},
 		{"an object with items that is no list", []string{"apiVersion: example.com/v1\nkind: Menu\nitems:\n- soup: 1\n"}, "0 namespaces, 0 service accounts, 0 pods; ignored: 1 example.com/v1 Menu"},
 		{"JSON documents", []string{`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"a","labels":null}}` + "\n" + `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"b","labels":{"x":"\u0079"}}}`}, "2 namespaces, 0 service accounts, 0 pods"},
+		{"JSON documents behind a byte order mark", []string{"\xef\xbb\xbf" + `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"a"}} {"kind":"Namespace","apiVersion":"v1","metadata":{"name":"b"}}`}, "2 namespaces, 0 service accounts, 0 pods"},
+		{"as deep as it may be", []string{`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"a"},"x":` + strings.Repeat("[", 199) + strings.Repeat("]", 199) + "}"}, "1 namespace, 0 service accounts, 0 pods"},
 		{"nothing but an empty list and an object", []string{"kind: List\napiVersion: v1\nitems: []\n---\n" + shop}, "1 namespace, 0 service accounts, 0 pods"},
 		{"aliases where nothing is read", []string{shop + "spec: &x {a: 1}\nstatus: *x\n"}, "1 namespace, 0 service accounts, 0 pods"},
 	} {
@@ -139,6 +141,9 @@ func TestLoadErrors(t *testing.T) {
 		{head + "metadata: {name: A}\n", `dump1.yaml:1: document 1: namespace "A": "A" is not a Kubernetes name...`},
 		{head + "metadata: {name: a, labels: {app: no value}}\n", `dump1.yaml:1: document 1: namespace "a": label "app": value "no value": ...`},
 		{head + "metadata: {name: a}\n---\n" + head + "metadata: {name: a}\n", "dump1.yaml:5: document 2: Namespace a again, after dump1.yaml:1"},
+		{head + "metadata: {name: a}\n---\n" + head + "metadata: {name: a, namespace: b}\n", "dump1.yaml:5: document 2: Namespace a again, after dump1.yaml:1"},
+		{"items:\n- kind: Pod\n  metadata: {name: a}\nkind: NamespaceList\napiVersion: v1\n", "dump1.yaml:2: document 1: not a Kubernetes object: apiVersion and kind are missing"},
+		{`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "}", "dump1.yaml:1: document 1: not JSON: nested too deep"},
 		{"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n", `dump1.yaml:1: document 1: Pod "p" without metadata.namespace; a dump of the cluster has it`},
 		{"apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec: {serviceAccountName: B}\n", `dump1.yaml:1: document 1: pod "a/p": "B" is not a Kubernetes name...`},
 		{"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: p, namespace: a/b}\n", `dump1.yaml:1: document 1: service account "a/b/p": "a/b" is not...`},
@@ -194,6 +199,15 @@ func TestLoadTellsManyErrors(t *testing.T) {
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 101 || lines[100] != "50 more errors are not listed" || !strings.HasPrefix(lines[99], "dump1.yaml:199: document 100: ") {
 		t.Errorf("%d lines, the last two %q", len(lines), lines[len(lines)-2:])
+	}
+}
+
+func TestLoadTellsAHundredErrors(t *testing.T) {
+	for n, more := range map[int]int{99: 0, 100: 0, 101: 1} {
+		_, _, err := load(strings.Repeat("a: b\n---\n", n))
+		if lines := strings.Split(err.Error(), "\n"); len(lines) != min(n, 100)+more || strings.HasPrefix(lines[len(lines)-1], "1 more") != (more > 0) {
+			t.Errorf("of %d errors %d lines, the last %q", n, len(lines), lines[len(lines)-1])
+		}
 	}
 }
 
