@@ -123,6 +123,7 @@ func (r *rendering) result() (*Result, error) {
 		return nil, &StrictError{res.Losses}
 	}
 	note := acceptedNote(res.Losses)
+	res.Unneeded = r.options.unneeded(res.Losses)
 	assumptions := map[Assumption]bool{}
 	seen := map[string]bool{}
 	for _, l := range r.layers {
@@ -180,6 +181,17 @@ func acceptedNote(losses []Loss) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(slices.Compact(lines), "\n")
+}
+
+// unneeded returns the rules that the caller accepts to be left out, with a reason, and that no loss is of, in order.
+func (o *options) unneeded(losses []Loss) (rules []policy.RuleID) {
+	for _, rule := range slices.Sorted(maps.Keys(o.accept)) {
+		used := slices.ContainsFunc(losses, func(l Loss) bool { return l.Accepted != "" && cmp.Or(l.Grant.Rule, BaselineRule) == rule })
+		if o.accept[rule] != "" && !used {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
 }
 
 // checkObject reports what keeps an object from being applied.

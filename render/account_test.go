@@ -319,6 +319,9 @@ func TestAcceptWider(t *testing.T) {
 	if got := res.Losses[1]; got.Accepted != "until we move" || got.Fidelity != Wider || got.Grant.Rule != "p/r2" {
 		t.Errorf("loss %+v", got)
 	}
+	if want := []policy.RuleID{"p/r9"}; !slices.Equal(res.Unneeded, want) {
+		t.Errorf("unneeded: %q, want %q", res.Unneeded, want)
+	}
 	for _, o := range res.Objects {
 		if got, want := o.Annotations[AcceptedWider], "baseline: the cloud's firewall\np/r2: until we move"; got != want {
 			t.Errorf("annotation %q, want %q", got, want)

@@ -23,7 +23,8 @@ func WithOwner(owner string) Option { return func(o *options) { o.owner = owner 
 func Strict() Option { return func(o *options) { o.strict = true } }
 
 // AcceptWider accepts that a rule which takes away (a deny, a boundary) is left out where the targets cannot say it. The reason is kept in the
-// loss and in an annotation of the objects; without a reason nothing is accepted. The baseline is accepted by the rule [BaselineRule].
+// loss and in an annotation of the objects; without a reason nothing is accepted. The baseline is accepted by the rule [BaselineRule]. What is accepted in
+// vain changes nothing, and stands in [Result.Unneeded].
 func AcceptWider(rule policy.RuleID, reason string) Option {
 	return func(o *options) {
 		if o.accept == nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/policy"
 )
 
 // A Renderer writes manifests for one target. A Renderer is immutable and safe for concurrent use.
@@ -60,8 +61,9 @@ type Result struct {
 	Losses      []Loss
 	Assumptions []Assumption
 	Assurances  []GrantAssurance
-	Inert       []*Grant      // allows that denies and boundaries leave nothing of: nothing says them, and nothing is lost
-	Layers      []LayerResult // one a renderer, in order of target
+	Inert       []*Grant        // allows that denies and boundaries leave nothing of: nothing says them, and nothing is lost
+	Layers      []LayerResult   // one a renderer, in order of target
+	Unneeded    []policy.RuleID // what AcceptWider accepts and nothing is wider by, in order: a slip, or left from before
 }
 
 // A Loss is a grant, or part of it, that the objects do not say.

@@ -368,6 +368,7 @@ spec:
 		{nil, exitBad, "accept"},
 		{[]string{"--accept", "shop/no-uploads"}, exitBad, "a reason"},
 		{[]string{"--accept", "shop/other=ticket 7"}, exitBad, "shop/no-uploads"},
+		{[]string{"--accept", "shop/no-uploads=ticket 7", "--accept", "shop/other=ticket 8"}, exitDone, "unneeded: --accept shop/other: nothing"},
 		{[]string{"--accept", "shop/no-uploads=ticket 7"}, exitDone, "loss: <stdin>:9:12: spec.sources[0].deny[0]: rule shop/no-uploads"},
 	} {
 		status, out, stderr := egressctl(t, text, append(append([]string{"render", "--target", "networkpolicy"}, c.accept...), "-")...)

@@ -102,6 +102,9 @@ func report(w io.Writer, r *render.Result) {
 	for _, l := range r.Losses {
 		fmt.Fprintf(w, "loss: %s\n", l)
 	}
+	for _, rule := range r.Unneeded {
+		fmt.Fprintf(w, "unneeded: --accept %s: nothing of that rule lets more pass\n", rule)
+	}
 	for _, a := range r.Assumptions {
 		fmt.Fprintf(w, "assumption: %s\n", a)
 	}
