@@ -482,7 +482,7 @@ func TestAssuranceOfWhatIsLeft(t *testing.T) {
 	for _, tc := range []struct {
 		deny policy.Destination
 		want Hold
-	}{{to, Advisory}, {policy.MustAddresses("198.51.100.0/24").TCP(443), Holds}, {policy.MustAddresses("203.0.113.0/24").TCP(80), Holds}} {
+	}{{to, Advisory}, {policy.MustAddresses("203.0.113.7/32"), Advisory}, {policy.MustAddresses("203.0.113.7/32").TCP(), Advisory}, {policy.MustAddresses("198.51.100.0/24"), Holds}, {policy.MustAddresses("198.51.100.0/24").TCP(443), Holds}, {policy.MustAddresses("203.0.113.0/24").TCP(80), Holds}} {
 		e, err := policy.Compile([]*policy.Policy{{
 			Name:    "p",
 			Cluster: policy.Section{Allow: policy.Rules(to)},

@@ -238,6 +238,8 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "a part of the protocol denied", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS 203.0.113.7"}, losses: "p/r1 a tls-by-address narrower"},
 
 		{name: "glob denied", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, wider: "p/r2 a host-glob wider"},
+		{name: "glob denied, said wider", features: []Features{wider(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, wider: "p/r2 a host-glob wider"},
+		{name: "address denied on name, said wider", features: []Features{wider(DenyAddressOnName)}, rules: []string{"allow shop TLS foo.com 443", "deny * any 169.254.169.254"}, wider: "p/r2 a deny-address-on-name wider"},
 		{name: "glob denied that covers", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS api-1.foo.com 443", "deny * any api-*.foo.com"}, inert: "p/r1"},
 		{name: "glob denied to others", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny other any api-*.foo.com"}},
 		{name: "glob denied elsewhere", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.bar.com", "deny * UDP api-*.foo.com", "deny * any api-*.foo.com 8443"}},
