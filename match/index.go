@@ -35,6 +35,9 @@ type Builder[V any] struct {
 
 // Add adds a pattern with its value. Errors (a zero pattern, a pattern added twice) are reported by Build.
 func (b *Builder[V]) Add(p Pattern, v V) {
+	if n := len(b.patterns); n == cap(b.patterns) {
+		b.Grow(max(n, maxSmall)) // append would add a quarter only to what is long, and copy it time and again
+	}
 	b.patterns = append(b.patterns, p)
 	b.values = append(b.values, v)
 }

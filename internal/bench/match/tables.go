@@ -18,7 +18,7 @@ type plan struct {
 }
 
 var (
-	long  = plan{sizes: []int{10, 1_000, 10_000, 100_000, 1_000_000}, names: 1 << 16, rounds: 25, builds: 3, costs: []int{1_000, 1_000_000}}
+	long  = plan{sizes: []int{10, 1_000, 10_000, 100_000, 1_000_000}, names: 1 << 16, rounds: 25, builds: 5, costs: []int{1_000, 1_000_000}}
 	short = plan{sizes: []int{10, 1_000, 10_000}, names: 1 << 16, rounds: 15, builds: 3, costs: []int{1_000}}
 )
 
