@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -127,7 +126,7 @@ func (w *writer) emit(role, part string, d packets.Draft, rule Rule) {
 	o := render.Object{APIVersion: "cilium.io/v2", Kind: "CiliumClusterwideNetworkPolicy"}
 	var name []string
 	if len(d.Pods.Labels) > 0 {
-		name = append(name, strings.NewReplacer(packets.NamespaceKey, "", packets.LabelKey, "", identity.NamespaceNameLabel, "namespace").Replace(strings.TrimPrefix(d.Pods.String(), "/")))
+		name = append(name, packets.Title(d.Pods))
 	}
 	pods := d.Pods
 	if namespace, rest, ok := packets.NamespaceOf(d.Pods); ok {

@@ -53,7 +53,7 @@ spec:
 	//   labels:
 	//     app.kubernetes.io/managed-by: egress
 	//     egresskit.io/owner: egress
-	//   name: allow-namespace-namespace-shop-rcomhyot7b2m
+	//   name: allow-namespace-shop-rb6psmcrzhqk
 	// spec:
 	//   egress:
 	//   - action: Accept

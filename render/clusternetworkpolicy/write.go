@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/network-policy-api/apis/v1alpha2"
@@ -70,14 +69,13 @@ func (w *writer) baseline(covers []*render.Grant) {
 	w.emit("baseline", stepBaseline, packets.Draft{Grants: covers}, render.Same, []rule{{Action: v1alpha2.ClusterNetworkPolicyRuleActionDeny, To: everything()}})
 }
 
-// emit hands over rules of one priority and action, as many objects as they take. A first object keeps its name when there come to be more. No
-// key of a label has a colon, so that labels of namespaces and of pods never make one name.
+// emit hands over rules of one priority and action, as many objects as they take. A first object keeps its name when there come to be more.
 func (w *writer) emit(role string, at step, d packets.Draft, fidelity render.Fidelity, rules []rule) {
 	part := 0
 	for some := range slices.Chunk(rules, limit) {
 		var name []string
 		if len(d.Pods.Labels) > 0 {
-			name = append(name, strings.NewReplacer(packets.NamespaceKey, "namespace:", packets.LabelKey, "", identity.NamespaceNameLabel, "namespace").Replace(strings.TrimPrefix(d.Pods.String(), "/")))
+			name = append(name, packets.Title(d.Pods))
 		}
 		if part++; part > 1 {
 			name = append(name, fmt.Sprintf("part %d", part))

@@ -175,6 +175,12 @@ func canonical(pods []Pods) []Pods {
 // Text is the canonical text of pods.
 func Text(pods []Pods) string { return fmt.Sprintf("%q", canonical(pods)) } // quoted: all pods have the empty text
 
+// title shortens what names of objects would repeat. It tells apart all that the text of pods does: no key or value of a label has a colon.
+var title = strings.NewReplacer(NamespaceKey+identity.NamespaceNameLabel, "namespace", LabelKey, ":")
+
+// Title is a short text of pods for the name of an object; empty for all pods. No two selectors share one.
+func Title(p Pods) string { return title.Replace(strings.TrimPrefix(p.String(), "/")) }
+
 // Split returns the requirements by what they are about, each sorted by key, as the target's own keys.
 func Split(p Pods) (namespace, account, labels []identity.LabelRequirement) {
 	for _, r := range p.Labels {
