@@ -29,7 +29,7 @@ const batchSize = 32
 // A seek is what is known of a host before its text is compared.
 type seek struct {
 	fit, hash uint64 // as probe returns them
-	place, at uint32 // what take looks at first; 0: nothing
+	bit, at   uint32 // what take looks at first; 0: nothing
 }
 
 // firsts does for each of up to batchSize hosts what first does, in steps: each step begins, for all hosts, to fetch what the next one needs.
@@ -64,8 +64,8 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 	for _, i := range list[:n] {
 		if seek := &seeks[i]; seek.fit != 0 {
 			want := readings[i].target(seek.fit, seek.hash)
-			place, at := t.peek(want, seek.hash)
-			seek.place, seek.at = uint32(place), uint32(at)
+			bit, at := t.peek(want, seek.hash)
+			seek.bit, seek.at = uint32(bit), uint32(at)
 			if at != 0 {
 				readings[i].fetched = uint32(t.arena[at+want.size-1])
 			}
@@ -89,7 +89,7 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 func (t *table) takePeeked(name string, r *reading, s *seek) found {
 	want, at := r.target(s.fit, s.hash), uint(s.at)
 	if at != 0 && t.endsIn(at+want.size, name, r, want.tail) {
-		return t.found(&t.buckets[scale(s.hash, len(t.filter))], uint(s.place), at, want)
+		return t.found(&t.buckets[scale(s.hash, len(t.filter))], int(s.bit), at, want)
 	}
 	f, _ := t.take(name, r, s.fit, s.hash)
 	return f

@@ -72,8 +72,9 @@ func (t *table) take(name string, r *reading, fit, hash uint64) (f found, shorte
 		for home := scale(hash, len(t.filter)); ; home++ {
 			b := &t.buckets[home]
 			for fits := b.fits(want.lane); fits != 0; fits &= fits - 1 {
-				if place, at := b.place(bits.TrailingZeros64(fits)); t.endsIn(at+want.size, name, r, want.tail) {
-					return t.found(b, place, at, want), fit
+				bit := bits.TrailingZeros64(fits)
+				if at := b.at(bit); t.endsIn(at+want.size, name, r, want.tail) {
+					return t.found(b, bit, at, want), fit
 				}
 			}
 			if b.slot&moreBit == 0 {
@@ -85,18 +86,19 @@ func (t *table) take(name string, r *reading, fit, hash uint64) (f found, shorte
 	return found{}, 0
 }
 
-// peek returns the place that take will look at first, and where its text begins in the arena, or 0 if there is none.
-func (t *table) peek(want target, hash uint64) (place, at uint) {
+// peek returns the bit of fits that take will look at first, and where its text begins in the arena, or 0 if there is none.
+func (t *table) peek(want target, hash uint64) (bit int, at uint) {
 	b := &t.buckets[scale(hash, len(t.filter))]
 	if fits := b.fits(want.lane); fits != 0 {
-		return b.place(bits.TrailingZeros64(fits))
+		bit = bits.TrailingZeros64(fits)
+		at = b.at(bit)
 	}
-	return 0, 0
+	return bit, at
 }
 
-// found returns what was looked for and is there, at a place of a bucket and in the arena.
-func (t *table) found(b *bucket, place, at uint, want target) found {
-	return found{t.arena[at : at+want.size], int32(uint(b.slot&^moreBit) + 1 + place), uint16(want.tail), want.kind}
+// found returns what was looked for and is there, at the place of a bit of fits and in the arena.
+func (t *table) found(b *bucket, bit int, at uint, want target) found {
+	return found{t.arena[at : at+want.size], int32(uint(b.slot&^moreBit) + 1 + place(bit)), uint16(want.tail), want.kind}
 }
 
 // endsIn reports whether the text before end ends in the last tail bytes of name, which r is of.

@@ -48,7 +48,7 @@ const (
 const (
 	laneOnes  = 0x0001_0001_0001_0001
 	laneHighs = 0x8000_8000_8000_8000
-	laneLens  = 0x00ff_00ff_00ff_00ff // once shifted
+	laneLens  = 0xff00_ff00_ff00_ff00
 )
 
 // newTable returns the table of texts, and the slot of each, or twice if a text is there more than once. It leaves out empty texts.
@@ -208,8 +208,8 @@ func (b *tableBuilder) fill() (slots []uint32) {
 func (b *tableBuilder) hasTwice() bool {
 	for i := range b.buckets {
 		at := b.buckets[i].first
-		for place := range uint(bucketSize) {
-			lane := b.buckets[i].lane(place)
+		for n := range uint(bucketSize) {
+			lane := b.buckets[i].lane(n)
 			if lane == 0 {
 				break
 			}
@@ -218,8 +218,9 @@ func (b *tableBuilder) hasTwice() bool {
 			for j := i; ; j++ {
 				other := &b.buckets[j]
 				for fits := other.fits(lane); fits != 0; fits &= fits - 1 {
-					p, at := other.place(bits.TrailingZeros64(fits))
-					if (j > i || p > place) && b.arena[at:at+uint(len(text))] == text {
+					bit := bits.TrailingZeros64(fits)
+					at := other.at(bit)
+					if (j > i || place(bit) > n) && b.arena[at:at+uint(len(text))] == text {
 						return true
 					}
 				}
@@ -259,14 +260,16 @@ func zeros(w uint64) uint64 {
 	return ^(w + ^uint64(laneHighs)) & laneHighs
 }
 
-// place returns the number of the place that a bit of fits stands for, and where its text begins in the arena.
-func (b *bucket) place(bit int) (place, at uint) {
-	i, j := uint(bit)>>4, uint(bit)&3 // lane i of word j
-	zero, one := b.lanes[0]>>8&laneLens, b.lanes[1]>>8&laneLens
-	sum := zero + one + b.lanes[2]>>8&laneLens // of the lengths of three places
-	sum = sum*laneOnes - sum                   // of those before these
-	sum += zero&-uint64((j+1)>>1) + one&-uint64(j>>1)
-	return 3*i + j, uint(b.first) + uint(sum>>(16*i&63)&0xffff)
+// place returns the number of the place that a bit of fits stands for.
+func place(bit int) uint { return 3*(uint(bit)>>4) + uint(bit)&3 }
+
+// at returns where the text begins in the arena that has the place of a bit of fits.
+func (b *bucket) at(bit int) uint {
+	j := uint64(bit) & 3 // lane bit/16 of word j
+	zero, one := b.lanes[0]&laneLens, b.lanes[1]&laneLens
+	sum := (zero + one + b.lanes[2]&laneLens) >> 8             // of the lengths of three places
+	sum = sum*(laneOnes-1) + (zero&-((j+1)>>1)+one&-(j>>1))>>8 // of those before these
+	return uint(b.first) + uint(sum>>(bit&48)&0xffff)
 }
 
 // lane returns the lane of a place, zero if it is empty.
