@@ -40,7 +40,7 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 	var seeks [batchSize]seek
 	for i := range hosts {
 		s.keys.read(&readings[i], hosts[i].name)
-		seeks[i].fit, seeks[i].hash = t.probe(&readings[i], false)
+		seeks[i].fit, seeks[i].hash, _ = t.probe(&readings[i])
 	}
 	// From here on only with those that may be found, so that no branch depends on it.
 	var list [batchSize]uint8

@@ -3,39 +3,39 @@ package match
 import "math/bits"
 
 // probe returns bits for the suffixes of a name that there may be a text for: bit i for the subdomains of the last i bytes, and bit n for the
-// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. With fetch it begins to fetch the bucket of
-// the whole name, the one that is looked at most.
-func (t *table) probe(r *reading, fetch bool) (fit, longest uint64) {
+// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. The hash of the whole name is that of the
+// bucket which is looked at most.
+func (t *table) probe(r *reading) (fit, longest, whole uint64) {
 	keys, filter := t.keys, t.filter
 	ends := r.dots
 	for range t.minDepth - 1 {
 		ends &= ends - 1
 	}
 	var hash uint64
-	for depths := t.near; ends != 0; depths-- {
-		if depths == 0 {
-			if t.goOn == nil || filterBits(hash)&^t.goOn[scale(hash, len(t.goOn))] != 0 {
-				break
-			}
-			depths = t.far
-		}
+	for depths := t.near; ends != 0 && depths > 0; depths-- {
 		i := uint(bits.TrailingZeros64(ends))
 		ends &= ends - 1
 		hash = r.hash(keys, i)
-		if with := fit | 1<<(i&63); filterBits(hash)&^filter[scale(hash, len(filter))] == 0 {
+		if with := fit | 1<<(i&63); mayHave(filter, hash) {
 			fit, longest = with, hash
+		}
+	}
+	if ends != 0 && t.goOn != nil && mayHave(t.goOn, hash) {
+		for ; ends != 0; ends &= ends - 1 {
+			i := uint(bits.TrailingZeros64(ends))
+			hash = r.hash(keys, i)
+			if with := fit | 1<<(i&63); mayHave(filter, hash) {
+				fit, longest = with, hash
+			}
 		}
 	}
 	if r.whole != 0 {
-		hash = r.hash(keys, uint(bits.TrailingZeros64(r.whole)))
-		if fetch {
-			r.fetched = t.buckets[scale(hash, len(filter))].slot
-		}
-		if with := fit | r.whole; filterBits(hash)&^filter[scale(hash, len(filter))] == 0 {
-			fit, longest = with, hash
+		whole = r.hash(keys, uint(bits.TrailingZeros64(r.whole)))
+		if with := fit | r.whole; mayHave(filter, whole) {
+			fit, longest = with, whole
 		}
 	}
-	return fit, longest
+	return fit, longest, whole
 }
 
 // A found text is one that a name ends in, and its slot. Its tail is how many bytes of the name it ends in: all for an exact name, and those

@@ -65,7 +65,10 @@ func (s *patternSet) hasLong() bool {
 	return s.long != nil || s.globs != nil && s.globs.long != nil
 }
 
-// firstLong finds the first of the patterns that eachLong yields. Its tail is not set.
+// firstLong finds the first of the patterns that eachLong yields. Its tail is not set. It is no part of first, which few names come through this
+// way.
+//
+//go:noinline
 func (s *patternSet) firstLong(name string) (f found) {
 	s.eachLong(name, func(p Pattern, slot int) bool {
 		f = found{text: p.text, slot: int32(slot), kind: p.kind}

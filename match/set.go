@@ -134,18 +134,21 @@ func (s *patternSet) first(name string) found {
 	}
 	var r reading
 	s.keys.read(&r, name)
-	fit, hash := s.names.probe(&r, true)
-	if fit == 0 && s.globs == nil {
-		return found{} // as rest does, in less time
+	fit, hash, whole := s.names.probe(&r)
+	r.fetched = s.names.buckets[scale(whole, len(s.names.filter))].slot // begins to fetch it
+	if s.globs != nil {
+		return s.rest(&r, name, fit, hash)
 	}
-	return s.rest(&r, name, fit, hash)
+	if fit == 0 {
+		return found{}
+	}
+	f, _ := s.names.take(name, &r, fit, hash)
+	return f
 }
 
 // rest is what first does after probing. It may be called for any host.
-func (s *patternSet) rest(r *reading, name string, fit, hash uint64) (f found) {
-	if fit != 0 {
-		f, _ = s.names.take(name, r, fit, hash)
-	}
+func (s *patternSet) rest(r *reading, name string, fit, hash uint64) found {
+	f, _ := s.names.take(name, r, fit, hash)
 	if s.globs != nil && f.kind != Exact {
 		if g := s.globs.first(r, name, f.tail); g.slot > 0 {
 			return g
@@ -165,12 +168,12 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 	}
 	var r reading
 	s.keys.read(&r, name)
-	fit, hash := s.names.probe(&r, true)
+	fit, hash, _ := s.names.probe(&r)
 	f, names := s.names.take(name, &r, fit, hash)
 	var g found
 	var groups uint64
 	if s.globs != nil {
-		fit, hash := s.globs.suffixes.probe(&r, false)
+		fit, hash, _ := s.globs.suffixes.probe(&r)
 		g, groups = s.globs.suffixes.take(name, &r, fit, hash)
 	}
 	for f.tail > 0 || g.tail > 0 {

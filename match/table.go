@@ -243,6 +243,11 @@ func scale(hash uint64, n int) uint64 {
 // filterBits returns the bits that a text with that hash has in its word of a filter.
 func filterBits(hash uint64) uint64 { return 1<<(hash&63) | 1<<(hash>>6&63) }
 
+// mayHave reports whether there may be a text with that hash in a filter.
+func mayHave(filter []uint64, hash uint64) bool {
+	return filterBits(hash)&^filter[scale(hash, len(filter))] == 0
+}
+
 // lane returns what a bucket says of a text: its length in the high byte, 1 for an exact name in the lowest bit, and between them a tag, seven
 // bits of the hash. An empty lane is zero.
 func lane(hash uint64, size, exact uint) uint64 {
