@@ -58,13 +58,13 @@ func (k *hashKeys) read(r *reading, name string) {
 		r.whole = 1 << n
 	}
 	var sum, dots, w uint64
-	at, rest := 0, name
+	at, rest := uint(0), name
 	for ; at < maxWords-1 && len(rest) >= wordLen; at++ {
 		w = load(rest[len(rest)-wordLen:])
 		rest = rest[:len(rest)-wordLen]
 		r.words[at], r.sums[at] = w, sum
 		sum += mul(w^k.adds[at], k.muls[at])
-		dots |= findDots(w) << (8 * at & 63)
+		dots = dots>>8 | findDots(w)
 	}
 	if len(name) >= wordLen {
 		w = load(name) << 8 << (8 * (^uint(len(name)) & 7))
@@ -75,7 +75,7 @@ func (k *hashKeys) read(r *reading, name string) {
 		}
 	}
 	r.words[at], r.sums[at] = w, sum
-	r.dots = dots | findDots(w)<<(8*at&63)
+	r.dots = (dots>>8 | findDots(w)) >> (8 * (^at & 7))
 }
 
 // hash returns the hash of the last i bytes.
@@ -120,7 +120,7 @@ const (
 	highs = 0x8080808080808080
 )
 
-// findDots returns a bit for each dot among eight bytes of ASCII: the lowest for the last byte.
+// findDots returns a bit for each dot among eight bytes of ASCII, in the highest byte: the lowest bit of it for the last byte.
 func findDots(w uint64) uint64 {
-	return ^((w ^ '.'*ones) + 0x7f*ones) & highs >> 7 * 0x8040201008040201 >> 56
+	return (highs - (w ^ '.'*ones)) & highs >> 7 * 0x8040201008040201 &^ (1<<56 - 1)
 }

@@ -110,7 +110,7 @@ func scan(host string) (seen byteClass, dots dotSet) {
 		host = host[:len(host)-wordLen]
 		seen |= byteClasses[w&0xff] | byteClasses[w>>8&0xff] | byteClasses[w>>16&0xff] | byteClasses[w>>24&0xff] |
 			byteClasses[w>>32&0xff] | byteClasses[w>>40&0xff] | byteClasses[w>>48&0xff] | byteClasses[w>>56]
-		dots[at/64&3] |= findDots(w) << (at & 63)
+		dots[at/64&3] |= findDots(w) >> 56 << (at & 63)
 	}
 	for i := range len(host) {
 		seen |= byteClasses[host[i]]
