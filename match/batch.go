@@ -58,16 +58,19 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 		fit, over := seeks[i].fit, uint64(longest-len(hosts[i].name))
 		n += int((fit|-fit|over)>>63 | more)
 	}
-	for _, i := range list[:n] {
-		readings[i].fetched = t.buckets[scale(seeks[i].hash, len(t.filter))].slot
+	isBig := t.isBig()
+	if isBig {
+		for _, i := range list[:n] {
+			t.fetchBucket(seeks[i].hash)
+		}
 	}
 	for _, i := range list[:n] {
 		if seek := &seeks[i]; seek.fit != 0 {
 			want := readings[i].target(seek.fit, seek.hash)
 			bit, at := t.peek(want, seek.hash)
 			seek.bit, seek.at = uint32(bit), uint32(at)
-			if at != 0 {
-				readings[i].fetched = uint32(t.arena[at+want.size-1])
+			if isBig && at != 0 {
+				t.fetchText(at + want.size - 1)
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package match
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // probe returns bits for the suffixes of a name that there may be a text for: bit i for the subdomains of the last i bytes, and bit n for the
 // whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. The hash of the whole name is that of the
@@ -37,6 +40,17 @@ func (t *table) probe(r *reading) (fit, longest, whole uint64) {
 	}
 	return fit, longest, whole
 }
+
+// isBig reports whether it is worth the time to begin to fetch buckets and texts before they are needed, because they do not stay in the caches.
+func (t *table) isBig() bool { return len(t.buckets) > 1<<13 }
+
+// fetchBucket begins to fetch the bucket of a hash.
+func (t *table) fetchBucket(hash uint64) {
+	prefetch(unsafe.Pointer(&t.buckets[scale(hash, len(t.filter))]))
+}
+
+// fetchText begins to fetch the text at a place of the arena.
+func (t *table) fetchText(at uint) { prefetch(unsafe.Pointer(unsafe.StringData(t.arena[at:]))) }
 
 // A found text is one that a name ends in, and its slot. Its tail is how many bytes of the name it ends in: all for an exact name, and those
 // from the dot for subdomains. The zero found stands for none.

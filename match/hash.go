@@ -34,8 +34,6 @@ type reading struct {
 	dots  uint64           // bit i: a dot in front of the last i bytes
 	words [maxWords]uint64 // of the name, the last one first; with zeros in front of the name
 	sums  [maxWords]uint64 // of the hashes of the words before, in that order
-
-	fetched uint32 // written so that what is read for it is fetched; never read
 }
 
 // reverse returns a label backwards, in buf. The text is the bytes of buf, so it is for callers who neither write to buf nor keep the text.

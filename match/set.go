@@ -135,7 +135,9 @@ func (s *patternSet) first(name string) found {
 	var r reading
 	s.keys.read(&r, name)
 	fit, hash, whole := s.names.probe(&r)
-	r.fetched = s.names.buckets[scale(whole, len(s.names.filter))].slot // begins to fetch it
+	if s.names.isBig() {
+		s.names.fetchBucket(whole)
+	}
 	if s.globs != nil {
 		return s.rest(&r, name, fit, hash)
 	}

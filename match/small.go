@@ -1,6 +1,9 @@
 package match
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 const (
 	maxSmall = 16 // the number of patterns up to which it is faster to go through all than to hash
@@ -68,7 +71,7 @@ func (s *smallSet) find(name string) (slot int) {
 		a, b = lastChunk(name)
 	} else {
 		lack := chunkLen - n
-		lack &^= lack >> 63 // 0 if negative, without a branch that nobody can predict
+		lack &^= lack >> (bits.UintSize - 1) // 0 if negative, without a branch that nobody can predict
 		a, b = load(name[n-chunkLen+lack:])<<(8*uint(lack)), load(name[n-8:])
 	}
 	for slot := 1; slot <= s.n && slot <= maxSmall; slot++ {
