@@ -56,7 +56,7 @@ func TestContestantsAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range []stream{c.stream(2000, 50, false), c.stream(500, 100, n > 1), c.misses(200, 4, 4), c.misses(200, 12, 16)} {
-			for _, who := range contestants {
+			for _, who := range slices.Concat(contestants, smallContestants) {
 				m, err := who.build(p)
 				if err != nil {
 					t.Fatalf("%s: %v", who.name, err)
@@ -92,7 +92,7 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestTables(t *testing.T) {
-	p := plan{sizes: []int{10, 50}, names: 500, rounds: 2, builds: 1, costs: []int{50}}
+	p := plan{sizes: []int{10, 50}, names: 500, rounds: 2, builds: 1, costs: []int{50}, small: 1}
 	r, err := measure(p, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestTables(t *testing.T) {
 			t.Errorf("no table %q", kind.title)
 		}
 	}
-	for _, c := range contestants {
+	for _, c := range slices.Concat(contestants, smallContestants) {
 		if !strings.Contains(first.String(), "\n| "+label(c)+" |") {
 			t.Errorf("%s is in no row of\n%s", c.name, first.String())
 		}

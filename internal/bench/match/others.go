@@ -181,17 +181,25 @@ func longer(texts []string) func(a, b int) bool {
 	}
 }
 
+// A suffix is a pattern in the shape that a loop asks for.
+type suffix struct {
+	text  string // with a dot in front for what is below
+	exact bool
+	id    int32
+}
+
+func suffixesOf(texts []string) []suffix {
+	list := make([]suffix, len(texts))
+	for i, t := range texts {
+		text, wildcard := strings.CutPrefix(t, "*")
+		list[i] = suffix{text, !wildcard, int32(i)}
+	}
+	return list
+}
+
+// buildSuffixLoop has the loop where the answer is wanted, not in a function of its own.
 func buildSuffixLoop(p patterns) (matcher, error) {
-	type pattern struct {
-		text  string // with a dot in front for what is below
-		exact bool
-		id    int32
-	}
-	list := make([]pattern, len(p.texts))
-	for i, t := range p.texts {
-		suffix, wildcard := strings.CutPrefix(t, "*")
-		list[i] = pattern{suffix, !wildcard, int32(i)}
-	}
+	list := suffixesOf(p.texts)
 	return matcher{
 		find: func(s stream, out []int32) {
 			for i, name := range s.names {
@@ -219,6 +227,33 @@ func buildSuffixLoop(p patterns) (matcher, error) {
 			}
 		},
 	}, nil
+}
+
+// suffixes is the loop as a type: like an index it says which pattern it was, and its value.
+type suffixes []suffix
+
+func (list *suffixes) find(name string) (best suffix, ok bool) {
+	for _, s := range *list {
+		if s.exact && s.text == name {
+			return s, true
+		}
+		if !s.exact && len(s.text) > len(best.text) && strings.HasSuffix(name, s.text) {
+			best, ok = s, true
+		}
+	}
+	return best, ok
+}
+
+func buildSuffixes(p patterns) (matcher, error) {
+	list := suffixes(suffixesOf(p.texts))
+	return matcher{find: func(s stream, out []int32) {
+		for i, name := range s.names {
+			out[i] = none
+			if best, ok := list.find(name); ok {
+				out[i] = best.id
+			}
+		}
+	}}, nil
 }
 
 func buildIstioLoop(p patterns) (matcher, error) {

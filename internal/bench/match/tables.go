@@ -15,11 +15,12 @@ type plan struct {
 	rounds int   // up to 10,000 patterns; half of them for more, whose turns are longer
 	builds int   // rounds of building
 	costs  []int // the sizes at which building and memory are measured
+	small  int   // how many sets of each small size
 }
 
 var (
-	long  = plan{sizes: []int{10, 1_000, 10_000, 100_000, 1_000_000}, names: 1 << 16, rounds: 25, builds: 5, costs: []int{1_000, 1_000_000}}
-	short = plan{sizes: []int{10, 1_000, 10_000}, names: 1 << 16, rounds: 15, builds: 3, costs: []int{1_000}}
+	long  = plan{sizes: []int{10, 1_000, 10_000, 100_000, 1_000_000}, names: 1 << 16, rounds: 25, builds: 5, costs: []int{1_000, 1_000_000}, small: 9}
+	short = plan{sizes: []int{10, 1_000, 10_000}, names: 1 << 16, rounds: 15, builds: 3, costs: []int{1_000}, small: 5}
 )
 
 // A kind is how names are drawn, and what is asked about them.
@@ -44,6 +45,7 @@ type results struct {
 	kinds  [][][]cell // by kind and size
 	growth [][]cell   // by size: misses of 12 labels and more to misses of 4
 	costs  []cost     // by plan.costs
+	small  [][]cell   // by size
 }
 
 type cost struct {
@@ -61,6 +63,14 @@ func measure(p plan, progress io.Writer) (results, error) {
 		if err := r.measureSize(n); err != nil {
 			return results{}, fmt.Errorf("%d patterns: %w", n, err)
 		}
+	}
+	for _, n := range smallSizes {
+		fmt.Fprintf(progress, "small sets of %d\n", n)
+		cells, err := measureSmall(n, p)
+		if err != nil {
+			return results{}, fmt.Errorf("small sets of %d: %w", n, err)
+		}
+		r.small = append(r.small, cells)
 	}
 	for _, n := range p.costs {
 		fmt.Fprintf(progress, "building %d patterns\n", n)
@@ -172,17 +182,13 @@ func (r results) write(w io.Writer, all bool) {
 			break
 		}
 		fmt.Fprintf(w, "\n%s:\n\n", kind.title)
-		r.writeSizes(w, r.kinds[k], func(i int, c cell) string {
-			if i == 0 {
-				return fmt.Sprintf("%.0f ns", c.ns)
-			}
-			return c.String()
-		})
+		writeSizes(w, r.sizes, contestants, r.kinds[k], times)
 	}
 	if all {
 		fmt.Fprintf(w, "\nA miss of 12 to 16 labels, times a miss of 4 of the same contestant:\n\n")
-		r.writeSizes(w, r.growth, func(_ int, c cell) string { return c.String() })
+		writeSizes(w, r.sizes, contestants, r.growth, func(_ int, c cell) string { return c.String() })
 	}
+	r.writeSmall(w)
 	last := len(r.costs) - 1
 	fmt.Fprintf(w, "\nWhat it costs, and how much longer a miss of 12 to 16 labels takes than a miss of 4 at %s patterns. `match.Index` is built from parsed "+
 		"patterns; parsing takes %.0f ns more for each of %s:\n\n", thousands(r.deepest()), r.costs[last].parse, thousands(r.plan.costs[last]))
@@ -216,13 +222,22 @@ func label(c contestant) string {
 	return fmt.Sprintf("%s [%d]", c.name, slices.Index(notes(), c.note)+1)
 }
 
-func (r results) writeSizes(w io.Writer, bySize [][]cell, text func(i int, c cell) string) {
+// times writes the ratio to the first contestant, and of that one the time.
+func times(i int, c cell) string {
+	if i == 0 {
+		return fmt.Sprintf("%.0f ns", c.ns)
+	}
+	return c.String()
+}
+
+// writeSizes writes a table with a column for each size and a row for each contestant that has a cell.
+func writeSizes(w io.Writer, sizes []int, list []contestant, bySize [][]cell, text func(i int, c cell) string) {
 	head := []string{"patterns"}
-	for _, n := range r.sizes {
+	for _, n := range sizes {
 		head = append(head, thousands(n))
 	}
 	writeHead(w, head)
-	for i, who := range contestants {
+	for i, who := range list {
 		row, measured := []string{label(who)}, false
 		for _, cells := range bySize {
 			row = append(row, text(i, cells[i]))
