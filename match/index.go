@@ -3,6 +3,7 @@ package match
 import (
 	"iter"
 	"slices"
+	"strings"
 )
 
 // An Index finds the patterns that a host falls under. It is immutable and safe for any number of readers; a nil or zero Index is empty.
@@ -71,8 +72,19 @@ func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
 		return p, v, false
 	}
 	if s := x.set.small; s != nil {
-		slot := s.find(name)
-		return s.patterns[slot], x.values[slot], slot > 0
+		// Here and not in a function of its own: with one pattern or two a call is a tenth of the time.
+		var w uint64
+		if n := len(name); n >= wordLen {
+			w = load(name[n-wordLen:])
+		} else {
+			w = lastWord(name)
+		}
+		for i := range s {
+			if e := &s[i]; e.mayMatch(len(name), w) && strings.HasSuffix(name, e.text) && (e.pattern.kind != Glob || e.pattern.matches(name)) {
+				return e.pattern, x.values[i+1], true
+			}
+		}
+		return p, v, false
 	}
 	f := x.set.first(name)
 	return f.pattern(), x.values[f.slot], f.slot > 0

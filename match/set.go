@@ -10,7 +10,7 @@ import (
 
 // A patternSet is an index without values: it finds patterns and their slots, numbers from 1 on.
 type patternSet struct {
-	small *smallSet // all of the patterns, if they are few; otherwise:
+	small smallSet // all of the patterns, if they are few; otherwise nil:
 	keys  *hashKeys
 	names *table   // exact names and subdomains
 	long  *longSet // those of them that are too long for a table; nil: none
@@ -199,8 +199,8 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 // all calls f for all patterns with their slots, in no order.
 func (s *patternSet) all(f func(p Pattern, slot int)) {
 	if s.small != nil {
-		for slot := 1; slot <= s.small.n; slot++ {
-			f(s.small.patterns[slot], slot)
+		for i := range s.small {
+			f(s.small[i].pattern, i+1)
 		}
 		return
 	}
