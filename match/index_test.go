@@ -303,3 +303,41 @@ func TestBuilderStaysUsable(t *testing.T) {
 		t.Errorf("the second index answers %d, %d patterns", v, second.Len())
 	}
 }
+
+// TestBigIndex looks names up in an index whose buckets are fetched ahead, one by one and together.
+func TestBigIndex(t *testing.T) {
+	const n = 100_000
+	var b match.Builder[int]
+	for i := range n {
+		text := fmt.Sprintf("n%d.example.com", i)
+		if i%3 == 0 {
+			text = "*." + text
+		}
+		b.Add(match.MustParsePattern(text), i)
+	}
+	x, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts []match.Host
+	var want []int // -1: none
+	for i := 0; i < n+500; i += 7 {
+		for deep, text := range []string{fmt.Sprintf("n%d.example.com", i), fmt.Sprintf("a.n%d.example.com", i)} {
+			hosts = append(hosts, match.MustParseHost(text))
+			if i < n && (i%3 == 0) == (deep == 1) {
+				want = append(want, i)
+			} else {
+				want = append(want, -1)
+			}
+		}
+	}
+	for i, e := range x.LookupBatch(nil, hosts) {
+		_, one, ok := x.Lookup(hosts[i])
+		if ok != (want[i] >= 0) || ok && one != want[i] {
+			t.Errorf("Lookup %s: %d, %t, want %d", hosts[i], one, ok, want[i])
+		}
+		if e.Pattern.IsZero() != (want[i] < 0) || e.Value != max(want[i], 0) {
+			t.Errorf("LookupBatch %s: %v, want %d", hosts[i], e, want[i])
+		}
+	}
+}
