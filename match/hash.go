@@ -57,11 +57,12 @@ func (k *hashKeys) read(r *reading, name string) {
 	}
 	var sum, dots, w uint64
 	at, rest := uint(0), name
+	words, sums, adds, muls := &r.words, &r.sums, &k.adds, &k.muls
 	for ; at < maxWords-1 && len(rest) >= wordLen; at++ {
 		w = load(rest[len(rest)-wordLen:])
 		rest = rest[:len(rest)-wordLen]
-		r.words[at], r.sums[at] = w, sum
-		sum += mul(w^k.adds[at], k.muls[at])
+		words[at], sums[at] = w, sum
+		sum += mul(w^adds[at], muls[at])
 		dots = dots>>8 | findDots(w)
 	}
 	if len(name) >= wordLen {
@@ -72,7 +73,7 @@ func (k *hashKeys) read(r *reading, name string) {
 			w = w>>8 | uint64(name[i])<<56
 		}
 	}
-	r.words[at], r.sums[at] = w, sum
+	words[at], sums[at] = w, sum
 	r.dots = (dots>>8 | findDots(w)) >> (8 * (^at & 7))
 }
 
