@@ -111,6 +111,19 @@ func quotients(a, b []float64) []float64 {
 	return out
 }
 
+// medians returns, for each runner, the medians of its cells in several races.
+func medians(races [][]cell) []cell {
+	out := make([]cell, len(races[0]))
+	for i := range out {
+		var ratios, times []float64
+		for _, cells := range races {
+			ratios, times = append(ratios, cells[i].ratio), append(times, cells[i].ns)
+		}
+		out[i] = cell{median(ratios), median(times)}
+	}
+	return out
+}
+
 func median(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
 	return (list[(len(list)-1)/2] + list[len(list)/2]) / 2

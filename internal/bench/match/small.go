@@ -19,7 +19,7 @@ var (
 
 // measureSmall returns the medians over the sets of a size, half of the names hits.
 func measureSmall(size int, p plan) ([]cell, error) {
-	ratios, times := make([][]float64, len(smallContestants)), make([][]float64, len(smallContestants))
+	var races [][]cell
 	for seed := range p.small {
 		c := newCorpus(size, uint64(1+seed))
 		parsed := parse(c.texts)
@@ -39,15 +39,9 @@ func measureSmall(size int, p plan) ([]cell, error) {
 			}
 			runners = append(runners, runner{run: m.find, s: s})
 		}
-		for i, cell := range race(runners, p.rounds, turnOf(size)) {
-			ratios[i], times[i] = append(ratios[i], cell.ratio), append(times[i], cell.ns)
-		}
+		races = append(races, race(runners, p.rounds, turnOf(size)))
 	}
-	cells := make([]cell, len(smallContestants))
-	for i := range cells {
-		cells[i] = cell{median(ratios[i]), median(times[i])}
-	}
-	return cells, nil
+	return medians(races), nil
 }
 
 func (r results) writeSmall(w io.Writer) {

@@ -83,65 +83,91 @@ func measure(p plan, progress io.Writer) (results, error) {
 	return r, nil
 }
 
-// roundsOf returns the rounds with a number of patterns.
-func (p plan) roundsOf(patterns int) int {
-	if patterns > 10_000 {
-		return (p.rounds + 1) / 2
+// instances returns how many times the matchers are built for a number of patterns, and for how many rounds each is asked. Where in memory they
+// lie makes a difference of a tenth or more, and the median over several of them repeats better.
+func (p plan) instances(patterns int) (n, rounds int) {
+	switch {
+	case patterns <= 10_000:
+		n, rounds = 5, p.rounds
+	case patterns <= 100_000:
+		n, rounds = 3, p.rounds/2
+	default:
+		n, rounds = 1, p.rounds/2
 	}
-	return p.rounds
+	return n, max(2, rounds/n)
 }
 
-func (r *results) measureSize(n int) error {
-	c := newCorpus(n, 1)
+// measureSize appends the medians over the instances.
+func (r *results) measureSize(size int) error {
+	c := newCorpus(size, 1)
 	p := parse(c.texts)
-	matchers := make([]matcher, len(contestants))
-	for i, who := range contestants {
-		if who.tooMany(n) {
-			continue
-		}
-		var err error
-		if matchers[i], err = who.build(p); err != nil {
-			return fmt.Errorf("%s: %w", who.name, err)
-		}
-	}
-	names := max(r.names, min(5*n, 1<<19))
-	runtime.GC()
-	for k, kind := range kinds {
-		s := c.stream(names, kind.hits, kind.zipf)
-		runners := make([]runner, len(matchers))
-		for i, m := range matchers {
-			if err := check(contestants[i], m, matchers[0], c, s); err != nil {
-				return err
-			}
-			runners[i] = runner{run: m.find, s: s}
-			if kind.has && m.has != nil {
-				runners[i].run = m.has
-			}
-		}
-		r.kinds[k] = append(r.kinds[k], race(runners, r.roundsOf(n), turnOf(n)))
+	names := max(r.names, min(5*size, 1<<19))
+	var streams []stream
+	for _, kind := range kinds {
+		streams = append(streams, c.stream(names, kind.hits, kind.zipf))
 	}
 	near, deep := c.misses(names/2, 4, 4), c.misses(names/2, 12, 16)
-	var runners []runner
+	n, rounds := r.instances(size)
+	byKind, growths := make([][][]cell, len(kinds)), [][]cell(nil)
+	var all [][]matcher // so that none lies where one before did
+	for range n {
+		matchers := make([]matcher, len(contestants))
+		for i, who := range contestants {
+			if who.tooMany(size) {
+				continue
+			}
+			var err error
+			if matchers[i], err = who.build(p); err != nil {
+				return fmt.Errorf("%s: %w", who.name, err)
+			}
+			for _, s := range append(streams[:len(streams):len(streams)], near, deep) {
+				if err := check(who, matchers[i], matchers[0], c, s); err != nil {
+					return err
+				}
+			}
+		}
+		all = append(all, matchers)
+		runtime.GC()
+		for k, kind := range kinds {
+			byKind[k] = append(byKind[k], race(runnersOf(matchers, kind, streams[k]), rounds, turnOf(size)))
+		}
+		growths = append(growths, growthOf(matchers, near, deep, rounds, turnOf(size)))
+	}
+	runtime.KeepAlive(all)
+	for k := range kinds {
+		r.kinds[k] = append(r.kinds[k], medians(byKind[k]))
+	}
+	r.growth = append(r.growth, medians(growths))
+	return nil
+}
+
+func runnersOf(matchers []matcher, k kind, s stream) []runner {
+	runners := make([]runner, len(matchers))
 	for i, m := range matchers {
+		runners[i] = runner{run: m.find, s: s}
+		if k.has && m.has != nil {
+			runners[i].run = m.has
+		}
+	}
+	return runners
+}
+
+// growthOf returns the ratio of deep misses to near ones for each matcher.
+func growthOf(matchers []matcher, near, deep stream, rounds int, t turn) (growth []cell) {
+	var runners []runner
+	for _, m := range matchers {
 		run := m.find
 		if run == nil {
 			run = m.has
 		}
-		for _, s := range []stream{near, deep} {
-			if err := check(contestants[i], m, matchers[0], c, s); err != nil {
-				return err
-			}
-		}
 		runners = append(runners, runner{run: run, s: near, against: len(runners)}, runner{run: run, s: deep, against: len(runners)})
 	}
-	var growth []cell
-	for i, cell := range race(runners, r.roundsOf(n), turnOf(n)) {
+	for i, cell := range race(runners, rounds, t) {
 		if i%2 == 1 {
 			growth = append(growth, cell)
 		}
 	}
-	r.growth = append(r.growth, growth)
-	return nil
+	return growth
 }
 
 func measureCost(n, rounds int) (cost, error) {
