@@ -66,7 +66,7 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 	}
 	for _, i := range list[:n] {
 		if seek := &seeks[i]; seek.fit != 0 {
-			want := readings[i].target(seek.fit, seek.hash)
+			want := readings[i].target(top(seek.fit), seek.hash)
 			bit, at := t.peek(want, seek.hash)
 			seek.bit, seek.at = uint32(bit), uint32(at)
 			if isBig && at != 0 {
@@ -90,7 +90,7 @@ func (s *patternSet) firsts(hosts []Host, finds *[batchSize]found) {
 
 // takePeeked is take, but it knows where to look first.
 func (t *table) takePeeked(name string, r *reading, s *seek) found {
-	want, at := r.target(s.fit, s.hash), uint(s.at)
+	want, at := r.target(top(s.fit), s.hash), uint(s.at)
 	if at != 0 && t.endsIn(at+want.size, name, r, want.tail) {
 		return t.found(&t.buckets[scale(s.hash, len(t.filter))], int(s.bit), at, want)
 	}

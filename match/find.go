@@ -70,9 +70,8 @@ type target struct {
 	kind       Kind
 }
 
-// target returns the target of the longest suffix of those that fit, whose hash is given.
-func (r *reading) target(fit, hash uint64) target {
-	i := uint(63 - bits.LeadingZeros64(fit))
+// target returns the target of a suffix that fits, the last i bytes, with its hash.
+func (r *reading) target(i uint, hash uint64) target {
 	whole := uint(r.whole >> (i & 63) & 1)
 	size := i + 2 - 2*whole
 	return target{lane(hash, size, whole), size, i + 1 - whole, Subdomains - Kind(whole)}
@@ -81,8 +80,9 @@ func (r *reading) target(fit, hash uint64) target {
 // take returns the longest text that is there, of those that fit, and those that fit and are shorter. The hash is that of the longest.
 func (t *table) take(name string, r *reading, fit, hash uint64) (f found, shorter uint64) {
 	for fit != 0 {
-		want := r.target(fit, hash)
-		fit ^= 1 << (63 - bits.LeadingZeros64(fit)&63)
+		i := top(fit)
+		want := r.target(i, hash)
+		fit &^= 1 << i
 		for home := scale(hash, len(t.filter)); ; home++ {
 			b := &t.buckets[home]
 			for fits := b.fits(want.lane); fits != 0; fits &= fits - 1 {
@@ -95,10 +95,13 @@ func (t *table) take(name string, r *reading, fit, hash uint64) (f found, shorte
 				break
 			}
 		}
-		hash = r.longest(t.keys, fit)
+		hash = r.hash(t.keys, top(fit))
 	}
 	return found{}, 0
 }
+
+// top returns the number of the highest bit of those that fit, which is the length of the longest suffix; any if there is none.
+func top(fit uint64) uint { return uint(bits.Len64(fit)-1) & 63 }
 
 // peek returns the bit of fits that take will look at first, and where its text begins in the arena, or 0 if there is none.
 func (t *table) peek(want target, hash uint64) (bit int, at uint) {

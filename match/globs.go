@@ -82,7 +82,7 @@ func newGlobSet(keys *hashKeys, patterns []Pattern, list []uint32, slot int) (*g
 // first returns the most specific glob that matches name, of those whose suffix, with its dot, is longer than tail.
 func (s *globSet) first(r *reading, name string, tail uint16) found {
 	fit, hash, _ := s.suffixes.probe(r)
-	for g, fit := s.suffixes.take(name, r, fit, hash); g.tail > tail; g, fit = s.suffixes.take(name, r, fit, r.longest(s.suffixes.keys, fit)) {
+	for g, fit := s.suffixes.take(name, r, fit, hash); g.tail > tail; g, fit = s.suffixes.take(name, r, fit, r.hash(s.suffixes.keys, top(fit))) {
 		if i := s.best(s.groups[g.slot-1], name, int(g.tail)); i >= 0 {
 			return found{s.patterns[i].text, int32(s.slot) + i, g.tail, Glob}
 		}

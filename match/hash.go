@@ -84,14 +84,6 @@ func (r *reading) hash(k *hashKeys, i uint) uint64 {
 	return r.sums[at] + mul(w^k.adds[at], k.muls[at])
 }
 
-// longest returns the hash of the longest suffix of those that fit.
-func (r *reading) longest(k *hashKeys, fit uint64) uint64 {
-	if fit == 0 {
-		return 0
-	}
-	return r.hash(k, uint(63-bits.LeadingZeros64(fit)))
-}
-
 // hash returns the hash of a text of at most maxText bytes.
 func (k *hashKeys) hash(text string) uint64 {
 	var r reading

@@ -183,12 +183,12 @@ func (s *patternSet) each(name string, yield func(p Pattern, slot int) bool) {
 			if !yield(f.pattern(), int(f.slot)) {
 				return
 			}
-			f, names = s.names.take(name, &r, names, r.longest(s.keys, names))
+			f, names = s.names.take(name, &r, names, r.hash(s.keys, top(names)))
 		} else {
 			if !s.globs.each(s.globs.groups[g.slot-1], name, int(g.tail), yield) {
 				return
 			}
-			g, groups = s.globs.suffixes.take(name, &r, groups, r.longest(s.keys, groups))
+			g, groups = s.globs.suffixes.take(name, &r, groups, r.hash(s.keys, top(groups)))
 		}
 	}
 	if s.globs != nil {

@@ -48,7 +48,7 @@ func figures(x float64) string {
 	return fmt.Sprintf("%.0f", math.Round(x/unit)*unit)
 }
 
-// A turn is how long a runner runs before the next one does. The first quarter of it is not timed.
+// A turn is how long a runner runs before the next one does. The first half of it is not timed.
 type turn struct {
 	names  int
 	budget int64 // ns, for those who do not get through as many names in that
@@ -59,7 +59,7 @@ func turnOf(patterns int) turn {
 	if patterns > 10_000 {
 		return turn{1 << 18, 200_000_000}
 	}
-	return turn{1 << 15, 10_000_000}
+	return turn{1 << 16, 20_000_000}
 }
 
 // race lets the runners take turns, beginning each round with another one, on the next names each time. A runner without a function has
@@ -86,7 +86,7 @@ func race(runners []runner, rounds int, turn turn) []cell {
 			if r.run == nil {
 				continue
 			}
-			s, skip := r.s.slice(round*turn.names%(len(r.s.names)-n+1), n), n/4
+			s, skip := r.s.slice(round*turn.names%(len(r.s.names)-n+1), n), n/2
 			r.run(s.slice(0, skip), out) // until the processor has its data at hand again, and not that of the one before
 			start := cpu()
 			r.run(s.slice(skip, n-skip), out[skip:])
