@@ -106,7 +106,8 @@ func (r *results) measureSize(size int) error {
 	for _, kind := range kinds {
 		streams = append(streams, c.stream(names, kind.hits, kind.zipf))
 	}
-	near, deep := c.misses(names/2, 4, 4), c.misses(names/2, 12, 16)
+	few := min(names/2, 1<<16) // so that the deep ones, which are three times as long, also come from a cache
+	near, deep := c.misses(few, 4, 4), c.misses(few, 12, 16)
 	n, rounds := r.instances(size)
 	byKind, growths := make([][][]cell, len(kinds)), [][]cell(nil)
 	var all [][]matcher // so that none lies where one before did
