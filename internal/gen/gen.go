@@ -123,6 +123,18 @@ func Workload() *rapid.Generator[identity.Workload] {
 	})
 }
 
+// TermsAlike returns terms whose texts are alike but for what they are about: names of namespaces and of service accounts, and labels of
+// namespaces and of pods that are called the same.
+func TermsAlike(value string) []identity.Term {
+	label := func(key string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+	}
+	return []identity.Term{
+		{Namespaces: []string{value}}, {NamespaceLabels: label("namespace")}, {PodLabels: label("namespace")}, {PodLabels: label(identity.NamespaceNameLabel)},
+		{ServiceAccounts: []string{value}}, {NamespaceLabels: label("account")}, {PodLabels: label("account")},
+	}
+}
+
 func labelSelector(t *rapid.T, label string, keys ...string) *metav1.LabelSelector {
 	if !chance(t, label, 4) {
 		return nil

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
@@ -41,19 +41,9 @@ func cases() []testCase {
 	of := func(name string, sources ...policy.Source) testCase {
 		return testCase{name, policy.Policy{Name: "p", Sources: sources}}
 	}
-	// Labels of namespaces and of pods, and names of namespaces and accounts: texts that are alike but for what they are about.
-	alike := func(value string) []policy.Source {
-		label := func(key string) *metav1.LabelSelector {
-			return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
-		}
-		var out []policy.Source
-		for _, t := range []identity.Term{
-			{Namespaces: []string{value}}, {NamespaceLabels: label("namespace")}, {PodLabels: label("namespace")}, {PodLabels: label(identity.NamespaceNameLabel)},
-			{ServiceAccounts: []string{value}}, {NamespaceLabels: label("account")}, {PodLabels: label("account")},
-		} {
-			out = append(out, allow(identity.MustSelector(t), nets(fmt.Sprintf("203.0.113.%d/32", len(out))).TCP(443)))
-		}
-		return out
+	var alike []policy.Source
+	for i, t := range gen.TermsAlike("a") {
+		alike = append(alike, allow(identity.MustSelector(t), nets(fmt.Sprintf("203.0.113.%d/32", i)).TCP(443)))
 	}
 	return []testCase{
 		of("nothing is allowed"),
@@ -87,7 +77,7 @@ func cases() []testCase {
 		of("SCTP denied by all protocols", allow(shop, nets("203.0.113.0/24").SCTP(443)), deny(a, nets("203.0.113.7/32"))),
 		of("SCTP denied by a name", allow(shop, nets("203.0.113.0/24").SCTP(443)), deny(a, hosts("bar.com"))),
 		of("SCTP left by a deny of TCP", allow(shop, nets("203.0.113.0/24").SCTP(443), nets("203.0.113.0/24").TCP(443)), deny(a, nets("203.0.113.7/32").TCP())),
-		of("sources that read alike", alike("a")...),
+		of("sources that read alike", alike...),
 		of("everyone but one", allow(everyone, hosts("bar.com").TLS()), deny(a, hosts("bar.com"))),
 	}
 }
