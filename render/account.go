@@ -115,7 +115,7 @@ func (r *rendering) saidElsewhere(g *Grant, skipped layers) bool {
 // result puts everything in canonical order.
 func (r *rendering) result() (*Result, error) {
 	res := &Result{Inert: r.inert}
-	for _, key := range sortedKeys(r.lost) {
+	for _, key := range slices.Sorted(maps.Keys(r.lost)) {
 		res.Losses = append(res.Losses, r.lost[key])
 	}
 	sortLosses(res.Losses)
@@ -222,7 +222,7 @@ func (o *Object) key() string {
 // result returns what the layer contributes.
 func (l *layer) result(original map[GrantID]*Grant) LayerResult {
 	res := LayerResult{Target: l.target, Objects: len(l.out.emitted)}
-	for _, id := range sortedKeys(l.said) {
+	for _, id := range slices.Sorted(maps.Keys(l.said)) {
 		switch g := l.said[id]; {
 		case g.Kind == ExemptionGrant:
 			res.Exempts = append(res.Exempts, original[id])

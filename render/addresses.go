@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ func (a *addresser) classes() []AddressClass {
 		}
 	}
 	var out []AddressClass
-	for _, key := range sortedKeys(byKey) {
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
 		c := byKey[key]
 		c.Grants = canonical(c.Grants)
 		out = append(out, *c)
@@ -160,7 +161,7 @@ func (a *addresser) partition(s slice) []AddressClass {
 		}
 	}
 	var out []AddressClass
-	for _, key := range sortedKeys(classes) {
+	for _, key := range slices.Sorted(maps.Keys(classes)) {
 		c := classes[key]
 		if c.Sources.Nobody() {
 			continue

@@ -1,9 +1,9 @@
 package render
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,7 +98,7 @@ func slicePorts(allows, takers []row) []slice {
 			turns[int(pr.Last)+1] = append(turns[int(pr.Last)+1], i)
 		}
 	}
-	points := sortedKeys(turns)
+	points := slices.Sorted(maps.Keys(turns))
 	bySet := map[string]int{}
 	var out []slice
 	for i, point := range points {
@@ -481,13 +481,4 @@ func (l *ledger) demand(d demand) {
 	if old, ok := l.demands[key]; !ok || d.allow.ID < old.allow.ID || d.allow.ID == old.allow.ID && d.why < old.why {
 		l.demands[key] = d
 	}
-}
-
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -151,7 +152,7 @@ func (n *namer) partition(s slice) []NameClass {
 			add(r)
 		}
 	}
-	order := sortedKeys(patterns)
+	order := slices.Sorted(maps.Keys(patterns))
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(base(a)), len(base(b))) })
 
 	chains := map[string][]row{} // of a pattern's own rows and those above it, most specific first
@@ -184,7 +185,7 @@ func (n *namer) partition(s slice) []NameClass {
 		}
 	}
 	var out []NameClass
-	for _, key := range sortedKeys(classes) {
+	for _, key := range slices.Sorted(maps.Keys(classes)) {
 		if c := classes[key]; len(c.Patterns) > 0 {
 			slices.SortFunc(c.Patterns, match.Pattern.Compare)
 			// Classes of several ports share their lists: who appends to one gets a copy.
@@ -263,7 +264,7 @@ func (n *namer) globClasses() []NameClass {
 			}
 		}
 		var classes []NameClass
-		for _, text := range sortedKeys(globs) {
+		for _, text := range slices.Sorted(maps.Keys(globs)) {
 			if c := n.globCell(s, globs[text]); !c.Nobody() {
 				c.Patterns = []match.Pattern{globs[text]}
 				classes = append(classes, c)
@@ -442,7 +443,7 @@ func (n *namer) groupCalls(said, full []row) [][]row {
 		}
 	}
 	var out [][]row
-	for _, key := range sortedKeys(groups) {
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		out = append(out, groups[key])
 	}
 	return out

@@ -251,7 +251,7 @@ func (r *rendering) chooseAllows() {
 		r.lose(l)
 	}
 	r.kept = r.plan.with(slices.DeleteFunc(grants, func(g *Grant) bool { return g.Kind == AllowGrant && !notes.carried[g.ID] }), nil)
-	for _, key := range sortedKeys(notes.demands) {
+	for _, key := range slices.Sorted(maps.Keys(notes.demands)) {
 		r.demands = append(r.demands, notes.demands[key])
 	}
 }
@@ -349,7 +349,7 @@ func (r *rendering) together(allows []*Grant, inRanges map[GrantID]bool) []*Gran
 // agree reports whether on each of the ports some layer is in the given set and in all the sets that are there.
 func agree(exact layers, ports match.Ports, there map[layers]match.Ports) bool {
 	at := map[layers]match.Ports{exact: ports} // the ports by the layers that are left
-	for _, set := range sortedKeys(there) {
+	for _, set := range slices.Sorted(maps.Keys(there)) {
 		next := map[layers]match.Ports{}
 		for left, p := range at {
 			for _, part := range []struct {

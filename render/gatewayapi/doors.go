@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func (p Profile) doors(plan *render.Plan, ports []portClasses) (doors map[string
 			}
 		}
 	}
-	for i, key := range sortedKeys(all) {
+	for i, key := range slices.Sorted(maps.Keys(all)) {
 		if i < maxDoors {
 			doors[key] = all[key]
 		} else {
@@ -80,7 +81,7 @@ func (p Profile) portableGateways(plan *render.Plan) []render.Gateway {
 	ports := byPort(plan)
 	doors, _ := p.doors(plan, ports)
 	var out []render.Gateway
-	for _, key := range sortedKeys(doors) {
+	for _, key := range slices.Sorted(maps.Keys(doors)) {
 		d := doors[key]
 		g := render.Gateway{
 			Namespace: p.podNamespace(),

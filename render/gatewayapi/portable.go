@@ -3,6 +3,7 @@ package gatewayapi
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func (b *portable) render() {
 		}
 	}
 	emitted := false
-	for _, key := range sortedKeys(doors) {
+	for _, key := range slices.Sorted(maps.Keys(doors)) {
 		if b.emitGateway(doors[key], ports) {
 			emitted = true
 		}
@@ -197,7 +198,7 @@ func (b *portable) emitPort(d *door, pc portClasses) []*render.Grant {
 		groups[key].covers = append(groups[key].covers, r.class.grants(r.pattern)...)
 	}
 	var said []*render.Grant
-	for _, key := range sortedKeys(groups) {
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		g := groups[key]
 		said = append(said, g.covers...)
 		name := []string{string(section(pc)), key}
@@ -278,7 +279,7 @@ func (b *portable) reference(pc portClasses, backend Backend, covers []*render.G
 
 // emitReferenceGrants permits the routes to refer to Services of other namespaces.
 func (b *portable) emitReferenceGrants() {
-	for _, key := range sortedKeys(b.grants) {
+	for _, key := range slices.Sorted(maps.Keys(b.grants)) {
 		c := b.grants[key]
 		spec := &gateway.ReferenceGrantSpec{To: []gateway.ReferenceGrantTo{{Kind: "Service", Name: ptr(gateway.ObjectName(c.backend.Service))}}}
 		for _, kind := range compact(c.kinds) {
@@ -294,7 +295,7 @@ func (b *portable) emitReferenceGrants() {
 
 // emitExternals emits the backends outside the cluster.
 func (b *portable) emitExternals() {
-	for _, name := range sortedKeys(b.externals) {
+	for _, name := range slices.Sorted(maps.Keys(b.externals)) {
 		x := b.externals[name]
 		b.emit(render.Object{APIVersion: experimental.GroupName + "/v1alpha1", Kind: "XBackend", Namespace: b.profile.Namespace, Name: name, Spec: x.spec}, x.covers)
 	}

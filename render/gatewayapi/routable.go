@@ -2,7 +2,6 @@ package gatewayapi
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -85,8 +84,6 @@ func routable(classes []*portClass, open func(*portClass) bool) (keep, dropped [
 	}
 	return keep, dropped
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // nextAbove returns the most specific pattern of the set that covers the given one and is another.
 func nextAbove[T any](pattern string, set map[string]T) (string, bool) {

@@ -2,6 +2,8 @@ package networkpolicy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/egresskit/egress/render"
@@ -18,7 +20,7 @@ func (s *sheet) assume(out *render.Emitter) {
 	} else {
 		out.Assume("namespaces", "no namespace has been added since the inventory was taken: it would have no baseline")
 	}
-	if accounts := sortedKeys(s.byLabels); len(accounts) > 0 {
+	if accounts := slices.Sorted(maps.Keys(s.byLabels)); len(accounts) > 0 {
 		out.Assume("labels", "labels tell service accounts apart as they do in the inventory, and who may create or label pods is restricted: "+strings.Join(accounts, "; "))
 	}
 	s.assumeMesh(out)

@@ -2,6 +2,7 @@ package networkpolicy
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ const maxSelectors = 64
 // labelled returns the pods of a namespace that have all the labels.
 func labelled(namespace string, labels map[string]string) identity.PodSelector {
 	s := identity.PodSelector{Namespace: namespace}
-	for _, key := range sortedKeys(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		s.Labels = append(s.Labels, identity.LabelRequirement{Key: key, Operator: "In", Values: []string{labels[key]}})
 	}
 	return s
@@ -80,13 +81,4 @@ func within(sorted []identity.PodSelector, namespace string) []identity.PodSelec
 		last++
 	}
 	return sorted[first:last]
-}
-
-func sortedKeys[K ~string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -275,7 +275,7 @@ func (v *validator) fail(field, message, advice string) {
 
 func (v *validator) pods(at, namespace string, labels Labels, ports []intstr.IntOrString) {
 	v.name(at+".namespace", namespace)
-	for _, key := range sortedKeys(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		for _, problem := range append(validation.IsQualifiedName(key), validation.IsValidLabelValue(labels[key])...) {
 			v.fail(at+".podLabels", fmt.Sprintf("%s=%s: %s", key, labels[key], problem), "")
 		}

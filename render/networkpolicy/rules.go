@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -126,7 +127,7 @@ func (s *ruleSet) addPods(to []netv1.NetworkPolicyPeer, key string, t traffic) {
 // byFamily returns the rules by address in order, those of IPv4 apart from those of IPv6.
 func (s *ruleSet) byFamily() (families [2][]addressRule) {
 	v4 := match.NewPrefixes([]netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)}, nil)
-	for _, key := range sortedKeys(s.addresses) {
+	for _, key := range slices.Sorted(maps.Keys(s.addresses)) {
 		rule := s.addresses[key]
 		for i, to := range [...]match.Prefixes{rule.to.Intersect(v4), rule.to.Subtract(v4)} {
 			if !to.IsEmpty() {
@@ -261,7 +262,7 @@ func (s *ruleSet) fixed() []netv1.NetworkPolicyEgressRule {
 		return []netv1.NetworkPolicyEgressRule{{}}
 	}
 	var out []netv1.NetworkPolicyEgressRule
-	for _, key := range sortedKeys(s.pods) {
+	for _, key := range slices.Sorted(maps.Keys(s.pods)) {
 		if rule := s.pods[key]; len(rule.to) > 0 {
 			out = append(out, netv1.NetworkPolicyEgressRule{To: rule.to, Ports: rule.ports()})
 		}
@@ -279,13 +280,13 @@ func (s *ruleSet) blockRules() []blockRule {
 		return nil
 	}
 	byPorts := map[string]addressRule{}
-	for _, key := range sortedKeys(s.addresses) {
+	for _, key := range slices.Sorted(maps.Keys(s.addresses)) {
 		rule := s.addresses[key]
 		k := rule.key()
 		byPorts[k] = addressRule{rule.to.Union(byPorts[k].to), rule.traffic}
 	}
 	var out []blockRule
-	for _, key := range sortedKeys(byPorts) {
+	for _, key := range slices.Sorted(maps.Keys(byPorts)) {
 		rule := byPorts[key]
 		if blocks := ipBlocks(rule.to); len(blocks) > 0 {
 			out = append(out, blockRule{rule.traffic, blocks})

@@ -2,6 +2,7 @@ package networkpolicy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -323,7 +324,7 @@ func (s *sheet) baseline(covers []*render.Grant) {
 
 // simplify simplifies what pods are allowed by what all pods of their namespace are allowed. A namespace comes before its pods.
 func (s *sheet) simplify() {
-	for _, key := range sortedKeys(s.drafts) {
+	for _, key := range slices.Sorted(maps.Keys(s.drafts)) {
 		d := s.drafts[key]
 		if d.role != roleAllow {
 			continue
@@ -338,14 +339,14 @@ func (s *sheet) simplify() {
 
 // emit hands over objects and losses.
 func (s *sheet) emit(out *render.Emitter) {
-	for _, key := range sortedKeys(s.drafts) {
+	for _, key := range slices.Sorted(maps.Keys(s.drafts)) {
 		d := s.drafts[key]
 		fidelity := render.Same
 		if d.role == roleAdmit {
 			fidelity = render.Wider
 		}
 		var covers []*render.Grant
-		for _, id := range sortedKeys(d.covers) {
+		for _, id := range slices.Sorted(maps.Keys(d.covers)) {
 			g := d.covers[id]
 			covers = append(covers, g)
 			if fidelity == render.Same {
@@ -356,7 +357,7 @@ func (s *sheet) emit(out *render.Emitter) {
 			out.Emit(o, fidelity, covers...)
 		}
 	}
-	for _, key := range sortedKeys(s.losses) {
+	for _, key := range slices.Sorted(maps.Keys(s.losses)) {
 		l := s.losses[key]
 		out.Skip(l.grant, l.feature, l.why)
 	}

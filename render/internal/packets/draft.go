@@ -2,6 +2,7 @@ package packets
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,7 +39,7 @@ func Drafts(ways []Way, kind func(policy.Protocol) policy.Protocol) []Draft {
 		groups[key] = append(groups[key], w)
 	}
 	var out []Draft
-	for _, key := range sortedKeys(groups) {
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		list := groups[key]
 		d := Draft{Pods: list[0].Pods, Admit: list[0].Grant.Admit, Rules: merge(list)}
 		for _, w := range list {
@@ -63,14 +64,14 @@ func merge(ways []Way) []Rule {
 		single[key] = r
 	}
 	merged := map[string]Rule{}
-	for _, key := range sortedKeys(single) {
+	for _, key := range slices.Sorted(maps.Keys(single)) {
 		r := single[key]
 		k := fmt.Sprintf("%t %s %s", len(r.Hosts) > 0, r.Protocol, r.Ports)
 		have := merged[k]
 		merged[k] = Rule{append(have.Hosts, r.Hosts...), have.Addresses.Union(r.Addresses), r.Protocol, r.Ports}
 	}
 	var out []Rule
-	for _, key := range sortedKeys(merged) {
+	for _, key := range slices.Sorted(maps.Keys(merged)) {
 		r := merged[key]
 		slices.SortFunc(r.Hosts, match.Pattern.Compare)
 		out = append(out, r)
@@ -99,7 +100,7 @@ func exempt(p *render.Plan, speller Speller) ([]Draft, error) {
 		}
 	}
 	var out []Draft
-	for _, key := range sortedKeys(drafts) {
+	for _, key := range slices.Sorted(maps.Keys(drafts)) {
 		out = append(out, *drafts[key])
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package packets
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -158,7 +159,7 @@ func (p *Problems) Add(field, message, advice string) {
 func (p *Problems) Check(o Openings) {
 	if d := o.DNS; d != nil {
 		p.namespace("dns.namespace", d.Namespace)
-		for _, key := range sortedKeys(d.PodLabels) {
+		for _, key := range slices.Sorted(maps.Keys(d.PodLabels)) {
 			for _, problem := range append(validation.IsQualifiedName(key), validation.IsValidLabelValue(d.PodLabels[key])...) {
 				p.Add("dns.podLabels", fmt.Sprintf("%s=%s: %s", key, d.PodLabels[key], problem), "")
 			}

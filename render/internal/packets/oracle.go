@@ -2,6 +2,7 @@ package packets
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,18 +105,9 @@ func (g *group) above(p match.Pattern) (match.Pattern, bool) {
 	return match.Pattern{}, false
 }
 
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 func sortedValues[V any](m map[string]V) []V {
 	out := make([]V, 0, len(m))
-	for _, k := range sortedKeys(m) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, m[k])
 	}
 	return out

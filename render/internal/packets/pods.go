@@ -2,6 +2,7 @@ package packets
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -105,7 +106,7 @@ func requirements(s *metav1.LabelSelector) (out []identity.LabelRequirement) {
 	if s == nil {
 		return nil
 	}
-	for _, key := range sortedKeys(s.MatchLabels) {
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
 		out = append(out, identity.LabelRequirement{Key: key, Operator: string(metav1.LabelSelectorOpIn), Values: []string{s.MatchLabels[key]}})
 	}
 	for _, e := range s.MatchExpressions {
@@ -125,7 +126,7 @@ func add(pods []Pods, requirements ...[]identity.LabelRequirement) []Pods {
 // Labelled returns the pods of a namespace that have all the labels. An empty namespace stands for all.
 func Labelled(namespace string, labels map[string]string) Pods {
 	rs := in(NamespaceKey+identity.NamespaceNameLabel, namespace)
-	for _, key := range sortedKeys(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		rs = append(rs, in(LabelKey+key, labels[key])...)
 	}
 	p, _ := (Pods{}).With(rs...) // one value a key: nothing contradicts

@@ -3,6 +3,7 @@ package packets
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,7 +63,7 @@ func Work(p *render.Plan, speller Speller) (*Sheet, error) {
 	for _, way := range slices.Concat(s.Allows, s.Denies) {
 		said[way.Grant.ID] = true
 	}
-	for _, key := range sortedKeys(w.losses) {
+	for _, key := range slices.Sorted(maps.Keys(w.losses)) {
 		s.Losses = append(s.Losses, w.losses[key])
 		said[w.losses[key].Grant.ID] = true
 	}
@@ -71,7 +72,7 @@ func Work(p *render.Plan, speller Speller) (*Sheet, error) {
 			s.Rest = append(s.Rest, g)
 		}
 	}
-	s.Vague = sortedKeys(w.vague)
+	s.Vague = slices.Sorted(maps.Keys(w.vague))
 	return s, nil
 }
 
@@ -142,7 +143,7 @@ func (w *worker) open(pods []Pods, way Way) {
 // take returns the ways in order and forgets them.
 func (w *worker) take() []Way {
 	var out []Way
-	for _, key := range sortedKeys(w.ways) {
+	for _, key := range slices.Sorted(maps.Keys(w.ways)) {
 		out = append(out, *w.ways[key])
 	}
 	w.ways = map[string]*Way{}
@@ -208,7 +209,7 @@ func (w *worker) segments(g *render.Grant) []match.PortRange {
 			cuts[int(group.first)], cuts[int(group.last)+1] = true, true
 		}
 	}
-	points := sortedKeys(cuts)
+	points := slices.Sorted(maps.Keys(cuts))
 	var out []match.PortRange
 	for _, r := range g.To.Ports.Ranges() {
 		first := int(r.First)
@@ -380,7 +381,7 @@ func (w *worker) denies() {
 			}
 		}
 	}
-	for _, id := range sortedKeys(applied) {
+	for _, id := range slices.Sorted(maps.Keys(applied)) {
 		d := applied[id]
 		pods := w.denied(d)
 		ports := d.To.Ports
