@@ -89,6 +89,27 @@ func Prefixes() *rapid.Generator[match.Prefixes] {
 	})
 }
 
+// NearPrefixes generates sets of addresses, also none, in a corner of the address space, so that what is drawn touches and overlaps, of both
+// families.
+func NearPrefixes() *rapid.Generator[match.Prefixes] {
+	prefix := rapid.Custom(func(t *rapid.T) netip.Prefix {
+		a := netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, "byte")})
+		bits := rapid.IntRange(24, 32).Draw(t, "bits")
+		if rapid.Bool().Draw(t, "IPv6") {
+			b := a.AsSlice()
+			a = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: b[3]})
+			bits += 96
+		}
+		if rapid.IntRange(0, 9).Draw(t, "everything") == 0 {
+			bits = 0
+		}
+		return netip.PrefixFrom(a, bits)
+	})
+	return rapid.Custom(func(t *rapid.T) match.Prefixes {
+		return match.NewPrefixes(rapid.SliceOfN(prefix, 0, 6).Draw(t, "include"), rapid.SliceOfN(prefix, 0, 6).Draw(t, "except"))
+	})
+}
+
 // Ports generates sets of ports that are not empty.
 func Ports() *rapid.Generator[match.Ports] {
 	return rapid.Custom(func(t *rapid.T) match.Ports {

@@ -27,8 +27,8 @@ func TestProfilesThatAreRefused(t *testing.T) {
 		{"gateways[0].ports[0]", func(p *Profile) { p.Gateways[0].Ports = ports(0) }},
 		{"gateways[0].ports[1]", func(p *Profile) { p.Gateways[0].Ports[1] = intstr.FromString("9000-8000") }},
 		{"unroutable[0]", func(p *Profile) { p.Unroutable = []netip.Prefix{{}} }},
-		{"unroutable[0]", func(p *Profile) { p.Unroutable = parsePrefixes([]string{"10.1.2.3/8"}) }},
-		{"unroutable[0]", func(p *Profile) { p.Unroutable = parsePrefixes([]string{"::ffff:10.0.0.0/104"}) }},
+		{"unroutable[0]", func(p *Profile) { p.Unroutable = []netip.Prefix{netip.MustParsePrefix("10.1.2.3/8")} }},
+		{"unroutable[0]", func(p *Profile) { p.Unroutable = []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")} }},
 		{"gateways[1]", func(p *Profile) { p.Gateways = append(p.Gateways, p.Gateways[0]) }},
 		{"mesh.dataPlane", func(p *Profile) { p.Mesh.DataPlane = "sidecars" }},
 		{"mesh.members", func(p *Profile) { p.Mesh.Members = "some" }},
@@ -39,7 +39,7 @@ func TestProfilesThatAreRefused(t *testing.T) {
 		{"inCluster", func(p *Profile) { p.InCluster = "ajar" }},
 		{"unfiltered[1]", func(p *Profile) { p.Unfiltered[1] = "*" }},
 		{"apiServer.addresses", func(p *Profile) { p.APIServer = &Endpoint{Ports: ports(6443)} }},
-		{"metadata.ports", func(p *Profile) { p.Metadata = &Endpoint{Addresses: parsePrefixes([]string{"169.254.169.254/32"})} }},
+		{"metadata.ports", func(p *Profile) { p.Metadata = &Endpoint{Addresses: []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}} }},
 	} {
 		p := DefaultProfile()
 		p.Gateways = []Gateway{{Namespace: "istio-system", PodLabels: Labels{"istio": "egressgateway"}, Ports: ports(8080, 8443)}}
@@ -80,7 +80,7 @@ inCluster: closed
 	want.Gateways = []Gateway{{Namespace: "egress", PodLabels: Labels{"app": "waypoint"}, Ports: []intstr.IntOrString{intstr.FromInt32(15008), intstr.FromString("8000-8100")}}}
 	want.Mesh.DataPlane = Ambient
 	want.DNS.PodLabels, want.DNS.NodeLocal = Labels{"dns": "default"}, netip.MustParseAddr("169.254.20.10")
-	want.Metadata = &Endpoint{Addresses: parsePrefixes([]string{"169.254.169.254/32"}), Ports: ports(80)}
+	want.Metadata = &Endpoint{Addresses: []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}, Ports: ports(80)}
 	want.InCluster = Closed
 	compare := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	addresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -121,7 +121,7 @@ func TestRendererKeepsACopy(t *testing.T) {
 	p := DefaultProfile()
 	p.Gateways = []Gateway{{Namespace: "istio-system", PodLabels: Labels{"istio": "egressgateway"}, Ports: ports(8080, 8443)}}
 	p.Unroutable = NotPublic()
-	p.APIServer = &Endpoint{Addresses: parsePrefixes([]string{"192.0.2.1/32"}), Ports: ports(6443)}
+	p.APIServer = &Endpoint{Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, Ports: ports(6443)}
 	r, err := New(p)
 	if err != nil {
 		t.Fatal(err)

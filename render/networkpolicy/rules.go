@@ -18,6 +18,7 @@ import (
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
+	"github.com/egresskit/egress/render/internal/packets"
 )
 
 // traffic is protocols and ports as a packet filter knows them. The zero traffic is none.
@@ -225,7 +226,7 @@ func (s *ruleSet) simplify(others []*ruleSet) {
 		var wider ruleSet
 		for _, rule := range families[i] {
 			anyway := reach(around[i], rule.traffic, false).Union(rule.to)
-			if countCIDRs(ipBlocks(anyway)) < countCIDRs(ipBlocks(rule.to)) {
+			if packets.Size(packets.Blocks(anyway)) < packets.Size(packets.Blocks(rule.to)) {
 				rule.to = anyway
 			}
 			wider.addAddresses(rule.to, rule.traffic)
@@ -253,7 +254,7 @@ func reach(rules []addressRule, t traffic, beyond bool) match.Prefixes {
 // blockRule is addresses that share their ports.
 type blockRule struct {
 	traffic
-	blocks []netv1.IPBlock
+	blocks []packets.Block
 }
 
 // fixed says the rules that are not about addresses. One that opens everything makes all others superfluous.
@@ -288,7 +289,7 @@ func (s *ruleSet) blockRules() []blockRule {
 	var out []blockRule
 	for _, key := range slices.Sorted(maps.Keys(byPorts)) {
 		rule := byPorts[key]
-		if blocks := ipBlocks(rule.to); len(blocks) > 0 {
+		if blocks := packets.Blocks(rule.to); len(blocks) > 0 {
 			out = append(out, blockRule{rule.traffic, blocks})
 		}
 	}
@@ -301,7 +302,11 @@ func egressOf(rules []blockRule) []netv1.NetworkPolicyEgressRule {
 	for _, r := range rules {
 		rule := netv1.NetworkPolicyEgressRule{Ports: r.ports()}
 		for _, b := range r.blocks {
-			rule.To = append(rule.To, netv1.NetworkPolicyPeer{IPBlock: &b})
+			block := &netv1.IPBlock{CIDR: b.Prefix.String()}
+			for _, e := range b.Except {
+				block.Except = append(block.Except, e.String())
+			}
+			rule.To = append(rule.To, netv1.NetworkPolicyPeer{IPBlock: block})
 		}
 		out = append(out, rule)
 	}
@@ -321,7 +326,7 @@ func parts(rules []blockRule, limit int) []part { return split("", rules, limit)
 func split(name string, rules []blockRule, limit int) []part {
 	n, blocks := 0, 0
 	for _, r := range rules {
-		n += countCIDRs(r.blocks)
+		n += packets.Size(r.blocks)
 		blocks += len(r.blocks)
 	}
 	if n <= limit || blocks < 2 || len(name) == 32 {
@@ -329,9 +334,9 @@ func split(name string, rules []blockRule, limit int) []part {
 	}
 	var halves [2][]blockRule
 	for _, r := range rules {
-		var blocks [2][]netv1.IPBlock
+		var blocks [2][]packets.Block
 		for _, b := range r.blocks {
-			hash := sha256.Sum256([]byte(b.CIDR + " " + r.key()))
+			hash := sha256.Sum256([]byte(b.Prefix.String() + " " + r.key()))
 			bit := hash[len(name)/8] >> (7 - len(name)%8) & 1
 			blocks[bit] = append(blocks[bit], b)
 		}
