@@ -18,6 +18,7 @@ import (
 // end of the label before the suffix. Only globs that share their suffix and that piece are tried one by one: of a thousand such as
 // "team-N-*.foo.com" or "svcN.*.foo.com" at most a few, of a thousand such as "a*N*b.foo.com" all.
 type Index[V any] struct {
+	small  smallSet    // that of set, at hand
 	set    *patternSet // nil: empty
 	values []V         // by slot; the first stands for none
 }
@@ -52,11 +53,14 @@ func (b *Builder[V]) Grow(n int) {
 // Build returns the index of everything added. The order of Add does not matter. The Builder stays usable. The error names a pattern that was
 // added twice, or says that a zero Pattern was added.
 func (b *Builder[V]) Build() (*Index[V], error) {
+	if len(b.patterns) == 0 {
+		return new(Index[V]), nil
+	}
 	set, slots, err := newPatternSet(b.patterns)
 	if err != nil {
 		return nil, err
 	}
-	x := &Index[V]{set: set, values: make([]V, 1+len(b.values))}
+	x := &Index[V]{small: set.small, set: set, values: make([]V, 1+len(b.values))}
 	for i, slot := range slots {
 		x.values[slot] = b.values[i]
 	}
@@ -68,10 +72,10 @@ func (x *Index[V]) Lookup(h Host) (Pattern, V, bool) { return x.lookup(h.name) }
 
 // lookup is Lookup for a normalised name, or "" for what is no host. It does not keep name.
 func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
-	if x == nil || x.set == nil || name == "" {
+	if x == nil || name == "" {
 		return p, v, false
 	}
-	if s := x.set.small; s != nil {
+	if s := x.small; len(s) > 0 {
 		// Here and not in a function of its own: with one pattern or two a call is a tenth of the time.
 		var w uint64
 		if n := len(name); n >= wordLen {
@@ -84,6 +88,9 @@ func (x *Index[V]) lookup(name string) (p Pattern, v V, ok bool) {
 				return e.pattern, x.values[i+1], true
 			}
 		}
+		return p, v, false
+	}
+	if x.set == nil {
 		return p, v, false
 	}
 	f := x.set.first(name)
