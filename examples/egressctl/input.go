@@ -29,21 +29,6 @@ func (in *inputs) open(name string) (io.ReadCloser, error) {
 	return io.NopCloser(in.stdin), nil
 }
 
-// read returns the contents of a file, at most limit bytes and one more: the reader of the contents sees that there is too much, and can say
-// so with its position.
-func (in *inputs) read(name string, limit int64) ([]byte, error) {
-	f, err := in.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return data, nil
-}
-
 // compile loads the policy files and compiles them. All mistakes of all files come back in one error.
 func (in *inputs) compile(names []string) (*policy.Engine, error) {
 	policies, err := in.load(names)
@@ -56,16 +41,25 @@ func (in *inputs) compile(names []string) (*policy.Engine, error) {
 func (in *inputs) load(names []string) ([]*policy.Policy, error) {
 	files := make([]v1alpha1.File, len(names))
 	for i, name := range names {
-		files[i] = v1alpha1.Path(name)
-		if name == "-" {
-			r, err := in.open(name)
-			if err != nil {
-				return nil, err
-			}
-			files[i].Reader = r
+		var err error
+		if files[i], err = in.file(name); err != nil {
+			return nil, err
 		}
 	}
 	return v1alpha1.Load(files...)
+}
+
+// file returns a file for package v1alpha1 to read, which reports those that it cannot open with all others.
+func (in *inputs) file(name string) (v1alpha1.File, error) {
+	f := v1alpha1.Path(name)
+	if name == "-" {
+		r, err := in.open(name)
+		if err != nil {
+			return f, err
+		}
+		f.Reader = r
+	}
+	return f, nil
 }
 
 // inventory loads a dump of the cluster; no name gives none.
@@ -83,4 +77,17 @@ func (in *inputs) inventory(name string) (*identity.Inventory, error) {
 		return nil, fmt.Errorf("inventory: %w", err)
 	}
 	return inv, nil
+}
+
+// together returns the mistakes of several inputs in one error. An error without positions comes first, and alone.
+func together(errs ...error) error {
+	var all policy.Diagnostics
+	for _, err := range errs {
+		found := policy.Diagnostics(nil)
+		if err != nil && !errors.As(err, &found) {
+			return err
+		}
+		all = append(all, found...)
+	}
+	return all.Err()
 }

@@ -5,10 +5,17 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/egresskit/egress/policy/v1alpha1"
+	"github.com/egresskit/egress/render/cilium"
+	"github.com/egresskit/egress/render/istio"
+	"github.com/egresskit/egress/render/networkpolicy"
 )
 
 const (
@@ -414,5 +421,67 @@ func TestWrongDocuments(t *testing.T) {
 				t.Errorf("%v: no finding at %s in:\n%s", args, want, stderr)
 			}
 		}
+	}
+}
+
+// TestProfileMistakes: mistakes of a profile are told as those of policies are, with all others and with their places.
+func TestProfileMistakes(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	wrong := write("policy.yaml", "apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: p}\nspec: {clutser: {}}\n")
+	for text, want := range map[string][]string{
+		// What can't be read.
+		"istio:\n  version: 1.31\n  gatway: {}\n  gateway:\n    tls: {port: yes}\ncilium: {dns: {ports: [70000]}}\n": {
+			`:2:12: istio.version: error unquoted: 1.31 is a number`, `:3:3: istio.gatway: error unknown-field: unknown field "gatway"; did you mean gateway?`,
+			`:5:17: istio.gateway.tls.port: error wrong-type: the text "yes" where a whole number is wanted`, `:6:24: cilium.dns.ports[0]: error wrong-type: the number 70000 is out of range`,
+		},
+		// What can be read and does not go together, of every target that is asked for.
+		"istio:\n  version: \"1.2\"\n  gateway:\n    podLabels: {}\nnetworkpolicy:\n  dns: {namespace: a.b}\n  unfiltered: [x, A]\ncilium: {version: x}\n": {
+			":2:12: istio.version: error bad-profile: ", ":4:16: istio.gateway.podLabels: error bad-profile: ",
+			":6:20: networkpolicy.dns.namespace: error bad-profile: ", ":7:19: networkpolicy.unfiltered[1]: error bad-profile: ",
+		},
+	} {
+		name := write("profile.yaml", text)
+		status, out, stderr := egressctl(t, "", "render", "--target", "istio,networkpolicy", "--profile", name, wrong)
+		want = append([]string{wrong + `:4:8: spec.clutser: error unknown-field: unknown field "clutser"; did you mean cluster?`}, prefixed(name, want)...)
+		slices.Sort(want)
+		got := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
+		slices.Sort(got)
+		if status != exitBad || out != "" || !slices.EqualFunc(got, want, strings.HasPrefix) {
+			t.Errorf("%s\nstatus %d, standard output %q, standard error\n%s", text, status, out, stderr)
+		}
+	}
+}
+
+func prefixed(with string, list []string) (out []string) {
+	for _, s := range list {
+		out = append(out, with+s)
+	}
+	return out
+}
+
+// TestProfileReadsWhatIsWritten: a profile that is written out and read into the defaults is itself.
+func TestProfileReadsWhatIsWritten(t *testing.T) {
+	want := defaultProfile()
+	want.Istio.Gateway.PodLabels = istio.Labels{"istio": "mine"}
+	want.NetworkPolicy.Unroutable = networkpolicy.NotPublic()
+	want.Cilium.APIServer = &cilium.Endpoint{Addresses: networkpolicy.NotPublic()[:1], Ports: []uint16{6443}}
+	text, err := yaml.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := defaultProfile()
+	if _, err := v1alpha1.DecodeInto(v1alpha1.File{Name: "profile.yaml", Reader: bytes.NewReader(text)}, &got); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	again, err := yaml.Marshal(got)
+	if err != nil || string(again) != string(text) {
+		t.Errorf("%v (-want +got)\n%s", err, cmp.Diff(string(text), string(again)))
 	}
 }

@@ -8,32 +8,9 @@ import (
 	"io"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
-
-const maxProfile = 1 << 20
-
-// profile returns the defaults with what the file changes; no name leaves the defaults.
-func (in *inputs) profile(name string) (profile, error) {
-	p := defaultProfile()
-	if name == "" {
-		return p, nil
-	}
-	data, err := in.read(name, maxProfile)
-	if err != nil {
-		return profile{}, err
-	}
-	if len(data) > maxProfile {
-		return profile{}, fmt.Errorf("profile %s: longer than %d bytes", name, maxProfile)
-	}
-	if err := yaml.UnmarshalStrict(data, &p); err != nil {
-		return profile{}, fmt.Errorf("profile %s: %w", name, err)
-	}
-	return p, nil
-}
 
 func renderCommand(args []string, std stdio) (int, error) {
 	fs := flag.NewFlagSet("render", flag.ContinueOnError)
@@ -60,20 +37,13 @@ func renderCommand(args []string, std stdio) (int, error) {
 		return exitBad, err
 	}
 	in := inputs{stdin: std.in}
-	profile, err := in.profile(*profileFile)
-	if err != nil {
+	stack, err := in.stack(*target, *profileFile)
+	if _, positions := err.(policy.Diagnostics); err != nil && !positions {
 		return exitBad, err
 	}
-	stack, err := profile.stack(*target)
-	if err != nil {
-		return exitBad, err
-	}
-	inv, err := in.inventory(*inventory)
-	if err != nil {
-		return exitBad, err
-	}
-	engine, err := in.compile(files)
-	if err != nil {
+	inv, invErr := in.inventory(*inventory)
+	engine, engineErr := in.compile(files)
+	if err := together(err, invErr, engineErr); err != nil {
 		return exitBad, err
 	}
 	if *strict {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/egresskit/egress/policy"
+	"github.com/egresskit/egress/policy/v1alpha1"
 	"github.com/egresskit/egress/render"
 	"github.com/egresskit/egress/render/cilium"
 	"github.com/egresskit/egress/render/clusternetworkpolicy"
@@ -46,9 +49,37 @@ func targetNames() []string {
 	return names
 }
 
-// stack returns the renderers of the targets named, separated by commas.
+// stack returns the renderers of the targets named, separated by commas, with the profile of a file; no name leaves the defaults. All mistakes of
+// the file come back in one error.
+func (in *inputs) stack(targets, profileFile string) (render.Stack, error) {
+	p := defaultProfile()
+	if profileFile == "" {
+		return p.stack(targets)
+	}
+	file, err := in.file(profileFile)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := v1alpha1.DecodeInto(file, &p)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := p.stack(targets)
+	found, ok := err.(policy.Diagnostics)
+	if !ok {
+		return stack, err
+	}
+	for i := range found {
+		found[i].Position = fields.Position(found[i].Position.Field)
+	}
+	found.Sort()
+	return nil, found
+}
+
+// stack returns the renderers of the targets named. All mistakes of the profiles of all of them come back in one error.
 func (p profile) stack(names string) (render.Stack, error) {
 	var stack render.Stack
+	var found policy.Diagnostics
 	var seen []string
 	for name := range strings.SplitSeq(names, ",") {
 		if slices.Contains(seen, name) {
@@ -60,10 +91,14 @@ func (p profile) stack(names string) (render.Stack, error) {
 			return nil, fmt.Errorf("--target: no target %q; name one or more of %s, separated by commas", name, strings.Join(targetNames(), ", "))
 		}
 		r, err := targets[i].new(p)
+		if wrong := policy.Diagnostics(nil); errors.As(err, &wrong) {
+			found = append(found, wrong...)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("profile: %w", err)
 		}
 		stack = append(stack, r)
 	}
-	return stack, nil
+	return stack, found.Err()
 }

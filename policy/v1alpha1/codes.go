@@ -9,7 +9,7 @@ const (
 	CodeSyntax        = "syntax"          // not YAML
 	CodeTab           = "tab-indentation" // a tab where YAML takes blanks only
 	CodeUnquoted      = "unquoted"        // a plain scalar that YAML reads as something else, such as *.foo.com or no
-	CodeNotSupported  = "not-supported"   // anchors, aliases, merge keys, tags, directives
+	CodeNotSupported  = "not-supported"   // anchors, aliases, merge keys, tags, directives; of DecodeInto, a second document
 	CodeWrongKind     = "wrong-kind"      // apiVersion and kind are not those of this package
 	CodeUnknownField  = "unknown-field"
 	CodeDuplicateKey  = "duplicate-key"
@@ -41,7 +41,8 @@ const (
 	CodeTwoDestinations  = "hosts-and-addresses"
 	CodeBadHost          = "bad-host"
 	CodeBadCIDR          = "bad-cidr"
-	CodeBadExcept        = "bad-except" // outside cidrs, without them, or all of them
+	CodeBadAddress       = "bad-address" // of DecodeInto
+	CodeBadExcept        = "bad-except"  // outside cidrs, without them, or all of them
 	CodeBadProtocol      = "bad-protocol"
 	CodeSCTPByName       = "sctp-by-name"
 	CodeMissingProtocol  = "missing-protocol"

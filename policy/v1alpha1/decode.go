@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -69,6 +70,10 @@ func (p *place) decode(v reflect.Value) {
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style == 0 {
+		if p.src.config && v.Kind() == reflect.Pointer && n.Value != "" {
+			v.SetZero()
+			return
+		}
 		what := "key"
 		if p.kind == stepIndex {
 			what = "entry"
@@ -80,9 +85,14 @@ func (p *place) decode(v reflect.Value) {
 		p.decodePort(v.Addr().Interface().(*intstr.IntOrString))
 		return
 	}
+	if p.src.config && p.decodeText(v) {
+		return
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
 		p.decode(v.Elem())
 	case reflect.Struct:
 		p.decodeStruct(v)
@@ -94,8 +104,12 @@ func (p *place) decode(v reflect.Value) {
 		if p.isPlainText() {
 			v.SetString(n.Value)
 		}
-	case reflect.Int32:
+	case reflect.Bool:
+		p.decodeBool(v)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		p.decodeInt(v)
+	default:
+		p.unknownType(v)
 	}
 }
 
@@ -120,7 +134,7 @@ func (s *source) fieldsOf(t reflect.Type) structFields {
 	var f structFields
 	for _, sf := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
-		if sf.Anonymous || name == "" {
+		if sf.Anonymous || name == "" || name == "-" {
 			continue
 		}
 		f.names = append(f.names, name)
@@ -157,7 +171,7 @@ func (p *place) decodeStruct(v reflect.Value) {
 				p.src.more++
 				continue
 			}
-			e.onKey().report(CodeUnknownField, "unknown field "+quote(e.name), adviceForUnknown(e.name, p.name, fields.names))
+			e.onKey().report(CodeUnknownField, "unknown field "+quote(e.name), p.adviceForUnknown(e.name, fields.names))
 			continue
 		}
 		e.decode(v.FieldByIndex(index))
@@ -220,6 +234,10 @@ func (p *place) decodeMap(v reflect.Value) {
 		p.wrongType("a mapping")
 		return
 	}
+	if v.Type().Key().Kind() != reflect.String || v.Type().Elem().Kind() != reflect.String {
+		p.unknownType(v)
+		return
+	}
 	m := make(map[string]string, len(p.node.Content)/2)
 	for e := range p.entries(stepKey) {
 		if e.node.Kind == yaml.ScalarNode && e.node.Tag == "!!null" && e.node.Style == 0 {
@@ -230,18 +248,26 @@ func (p *place) decodeMap(v reflect.Value) {
 			m[e.name] = e.node.Value
 		}
 	}
-	v.Set(reflect.ValueOf(m))
+	v.Set(reflect.ValueOf(m).Convert(v.Type()))
 }
 
+// decodeInt reads a whole number, signed or not.
 func (p *place) decodeInt(v reflect.Value) {
 	n, ok := decimal(p.node)
 	switch {
 	case p.node.Kind != yaml.ScalarNode || p.node.Style != 0 || p.node.Tag != "!!int":
-		p.wrongType("a number")
+		p.wrongType("a whole number")
 	case !ok:
 		p.refuse(CodeWrongType, describe(p.node)+" is too large, or not in decimal", "write it in decimal digits, without leading zeros and underscores")
+	case v.CanUint() && (n < 0 || v.OverflowUint(uint64(n))):
+		p.refuse(CodeWrongType, describe(p.node)+" is out of range", fmt.Sprintf("write a number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())))
+	case v.CanUint():
+		v.SetUint(uint64(n))
+	case v.OverflowInt(n):
+		most := int64(math.MaxInt64) >> (64 - v.Type().Bits())
+		p.refuse(CodeWrongType, describe(p.node)+" is out of range", fmt.Sprintf("write a number from %d to %d", -most-1, most))
 	default:
-		v.SetInt(int64(n))
+		v.SetInt(n)
 	}
 }
 
@@ -253,11 +279,11 @@ func (p *place) decodePort(v *intstr.IntOrString) {
 		p.wrongType("a port")
 	case n.Style == 0 && n.Tag == "!!int":
 		port, ok := decimal(n)
-		if !ok {
+		if !ok || port != int64(int32(port)) {
 			p.refuse(CodeBadPort, describe(n)+" is too large, or not in decimal", "write a number from 1 to 65535 in decimal digits, without leading zeros and underscores")
 			return
 		}
-		*v = intstr.FromInt32(port)
+		*v = intstr.FromInt32(int32(port))
 	case n.Style == 0 && sexagesimal.MatchString(n.Value):
 		p.refuse(CodeBadPort, n.Value+" is one number to the base 60 for some readers of YAML", `write one port, such as 443, or a range, such as "8000-8100"`)
 	case n.Style == 0 && n.Tag != "!!str":
@@ -268,9 +294,9 @@ func (p *place) decodePort(v *intstr.IntOrString) {
 }
 
 // decimal returns the value of a number in the one spelling that all readers of YAML and JSON agree on.
-func decimal(n *yaml.Node) (int32, bool) {
-	i, err := strconv.ParseInt(n.Value, 10, 32)
-	return int32(i), err == nil && strconv.FormatInt(i, 10) == n.Value
+func decimal(n *yaml.Node) (int64, bool) {
+	i, err := strconv.ParseInt(n.Value, 10, 64)
+	return i, err == nil && strconv.FormatInt(i, 10) == n.Value
 }
 
 // isPlainText reports whether the value is a text for every reader of YAML, and reports it as an error if not.
@@ -333,10 +359,12 @@ func (p *place) wrongType(want string) {
 		advice = "write a list: begin each entry with a dash"
 	case want == "a mapping" && scalar:
 		advice = "write fields: a name, a colon, a blank, and the value"
-	case want == "a number" && scalar:
+	case want == "a whole number" && scalar:
 		if _, ok := decimal(p.node); ok {
 			advice = "write it without quotes"
 		}
+	case want == "a boolean":
+		advice = "write true or false"
 	case want == "a port":
 		advice = `write a number from 1 to 65535, or a range such as "8000-8100"`
 	}

@@ -21,6 +21,9 @@
 // Every error of every file is reported together, in order of file and position. Errors are policy.Diagnostics, each with file, line, column
 // (both counted from 1, columns in characters), field path, and one of the codes of this package, which are stable. The texts are not.
 //
+// Tools have documents of their own beside policies, such as the profiles of targets. [DecodeInto] reads those into Go values in the same way
+// and with the same errors.
+//
 // # Schemas
 //
 // The directory schema holds the structural OpenAPI schema of [EgressPolicySpec] for CRDs that embed it, and a JSON Schema of the document

@@ -17,6 +17,7 @@ const maxFound = 1000
 // A source is a file that is being read, or the Go value that is being checked, and what was found wrong with it.
 type source struct {
 	name   string
+	config bool // read by DecodeInto
 	found  policy.Diagnostics
 	more   int                           // findings beyond maxFound
 	bad    map[*yaml.Node]bool           // what could not be understood, and mappings with such entries

@@ -5,11 +5,15 @@ import (
 	"strings"
 )
 
-// adviceForUnknown says what may have been meant by an unknown field of the mapping called in.
-func adviceForUnknown(name, in string, known []string) string {
+// adviceForUnknown says what may have been meant by an unknown field of the mapping at p.
+func (p *place) adviceForUnknown(name string, known []string) string {
 	if s := nearest(name, known); s != "" {
 		return "did you mean " + s + "?"
 	}
+	if p.src.config {
+		return "known here: " + strings.Join(known, ", ")
+	}
+	in := p.name
 	if s := otherName(name); slices.Contains(known, s) {
 		return "did you mean " + s + "?"
 	}

@@ -127,7 +127,7 @@ func explain(line []byte, err error) (column int, code, message, advice string) 
 	case bytes.IndexByte(indent, '\t') >= 0:
 		return bytes.IndexByte(indent, '\t') + 1, CodeTab, "a tab in the indentation", "indent by blanks"
 	case len(line) > 1024 && strings.Contains(what, "mapping values"):
-		return column, CodeSyntax, "a key of more than 1024 characters", "write a field of the policy, whose names are short"
+		return column, CodeSyntax, "a key of more than 1024 characters", "write the name of a field, which is short"
 	case len(rest) > 0 && strings.IndexByte("@`", rest[0]) >= 0:
 		return column, CodeSyntax, fmt.Sprintf("a value that begins with %q without quotes", rest[0]), "put it in quotes"
 	}
@@ -150,7 +150,7 @@ func syntaxAdvice(what string) string {
 		{"hexdecimal", "write the text in single quotes, in which a backslash means itself"},
 		{"escape", "write the text in single quotes, in which a backslash means itself"},
 		{"cannot start any token", "put the value in quotes"},
-		{"depth", "write a policy, which has ten levels at most"},
+		{"depth", "write fewer levels; a policy has ten at most"},
 	} {
 		if strings.Contains(what, known.part) {
 			return known.advice

@@ -38,7 +38,7 @@ func (s *source) checkText(b []byte) ([]byte, bool) {
 		r, size := utf8.DecodeRune(b[i:])
 		if what := notText(r, size); what != "" {
 			at := policy.Position{File: s.name, Line: line, Column: utf8.RuneCount(b[lineStart:i]) + 1}
-			s.report(at, CodeNotText, orWhole(b, what), "write the policy as UTF-8 text")
+			s.report(at, CodeNotText, orWhole(b, what), "write it as UTF-8 text")
 			return nil, false
 		}
 		i += size
@@ -118,7 +118,7 @@ func isMarker(line []byte) bool {
 func (s *source) parse(p part) ([]*yaml.Node, bool) {
 	if n := valuesAtMost(p.text); n > maxValues {
 		s.report(policy.Position{File: s.name, Line: p.above + 1, Column: 1}, CodeTooLarge,
-			fmt.Sprintf("a document of up to %d values, more than %d", n, maxValues), "split it into several documents, separated by ---")
+			fmt.Sprintf("a document of up to %d values, more than %d", n, maxValues), "split it into several documents")
 		return nil, false
 	}
 	if line := directive(p.text); line > 0 {
@@ -206,7 +206,7 @@ func (s *source) checkTree(n *yaml.Node, above, depth int) bool {
 	n.Line += above
 	at := policy.Position{File: s.name, Line: n.Line, Column: n.Column}
 	if depth == maxDepth {
-		s.report(at, CodeTooLarge, fmt.Sprintf("nested more than %d levels deep", maxDepth), "write a policy, which has ten levels at most")
+		s.report(at, CodeTooLarge, fmt.Sprintf("nested more than %d levels deep", maxDepth), "write fewer levels; a policy has ten at most")
 		return false
 	}
 	switch {
