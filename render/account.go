@@ -96,9 +96,10 @@ func (r *rendering) check() error {
 
 // saidElsewhere reports whether what some layers skipped is said by another one, of all that is rendered.
 func (r *rendering) saidElsewhere(g *Grant, skipped layers) bool {
-	left := r.base &^ skipped
-	for _, exact := range r.exact {
-		left &= exact
+	left, allows := r.base&^skipped, 0
+	for allow := range r.kept.of(AllowGrant) {
+		left &= r.exact[allow.ID]
+		allows++
 	}
 	for i := range r.layers {
 		said := left.has(i)
@@ -109,7 +110,7 @@ func (r *rendering) saidElsewhere(g *Grant, skipped layers) bool {
 			return true
 		}
 	}
-	return g.Kind != BaselineGrant && len(r.exact) == 0 // nothing to take from
+	return g.Kind != BaselineGrant && allows == 0 // nothing to take from
 }
 
 // result puts everything in canonical order.
@@ -256,12 +257,12 @@ func (r *rendering) assurances() []GrantAssurance {
 			if t := leaves(i, g); t != nil && a.Holds > Advisory {
 				a.Holds, a.Why = Advisory, fmt.Sprintf("who goes round the other layers escapes rule %s, which this one cannot say; otherwise %s", t.Rule, a.Why)
 			}
-			if by < 0 || compareAssurance(a, best) > 0 {
+			if compareAssurance(a, best) > 0 {
 				best, by = a, i
 			}
 		}
-		if by < 0 || g.Kind == AllowGrant && slices.ContainsFunc(r.layers, func(l layer) bool { return l.said[g.ID] == nil }) {
-			continue // nothing of it passes
+		if by < 0 {
+			continue // nothing of it passes, or nobody holds it
 		}
 		if best.Holds == WithPacketFilter && filter >= 0 && filter != by {
 			f := r.layers[filter].out.assured[baselineID]
@@ -293,7 +294,7 @@ func (r *rendering) leaves() func(layer int, allow *Grant) *Grant {
 			memo[from{layer, source.String()}] = takers
 		}
 		for _, t := range takers {
-			if t.Kind != DenyGrant || !apart(&t.To, &allow.To) {
+			if !apart(&t.To, &allow.To) { // a boundary has no destination of its own, and is apart from none
 				return t
 			}
 		}

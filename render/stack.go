@@ -518,9 +518,6 @@ func (r *rendering) dropSkipped() bool {
 		}
 	}
 	r.kept = r.plan.with(slices.DeleteFunc(slices.Clone(r.kept.grants), func(g *Grant) bool { return gone[g.ID] }), nil)
-	for id := range gone {
-		delete(r.exact, id)
-	}
 	return len(gone) > 0
 }
 

@@ -1,0 +1,381 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/egresskit/egress/policy"
+)
+
+// A rule that takes away and that one layer skips is no widening when another layer says it that says exactly all that is rendered.
+func TestSkippedAndSaidByAnotherLayer(t *testing.T) {
+	rules := []string{"allow shop HTTP *.foo.com 80", "deny * any api-*.foo.com", "deny * HTTP *.foo.com POST"} // only r1 allows
+	for _, test := range []struct {
+		name  string
+		rules []string
+		stack Stack
+		want  string
+	}{
+		{"said by the other layer", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: everyFeature()}}, ""},
+		{"which cannot say another rule, that is not skipped", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: without(HTTPMethods)}}, ""},
+		{"which cannot say it", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: without(HostGlob)}}, "wider: p/r2 a host-glob wider"},
+		{"which says the allow wider", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: wider(HTTPByName)}}, "wider: p/r2 a host-glob wider"},
+		{"which has no baseline", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: without(Baseline)}}, "wider: p/r2 a host-glob wider"},
+		{"which skips it, too", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), skipping("b", everyFeature(), HTTPByName, "p/r2")},
+			"wider: p/r2 a host-glob wider; p/r2 b http-by-name wider"},
+		{"said by the third", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: without(HostGlob)}, &fake{target: "c", features: everyFeature()}}, ""},
+		{"said by the first", rules, Stack{skipping("c", everyFeature(), HostGlob, "p/r2"), &fake{target: "a", features: everyFeature()}, &fake{target: "b", features: without(HostGlob)}}, ""},
+		{"one of two, and the other is said nowhere else", rules, Stack{skipping("a", everyFeature(), HostGlob, "p/r2", "p/r3"), &fake{target: "b", features: without(HTTPMethods)}},
+			"wider: p/r3 a host-glob wider"},
+		{"said of one allow and not of another", append(slices.Clone(rules), "allow shop TLS *.foo.com 443"),
+			Stack{skipping("a", everyFeature(), HostGlob, "p/r2"), &fake{target: "b", features: wider(TLSByName)}}, "wider: p/r2 a host-glob wider"},
+		{"there is nothing that it takes from", rules[1:], Stack{skipping("a", everyFeature(), HostGlob, "p/r2", "p/r1")}, ""},
+		{"all that it takes from is lost", rules, Stack{skipping("a", without(HTTPByName), HostGlob, "p/r2")}, "p/r1 a http-by-name narrower"},
+		{"the baseline, said by the other layer", rules, Stack{skipping("a", everyFeature(), HostGlob, BaselineRule), &fake{target: "b", features: everyFeature()}}, ""},
+		{"the baseline, of the one layer that has it", rules, Stack{skipping("a", everyFeature(), HostGlob, BaselineRule), &fake{target: "b", features: without(Baseline)}},
+			"wider: #baseline a host-glob wider"},
+		{"the baseline, with nothing allowed", nil, Stack{skipping("a", everyFeature(), HostGlob, BaselineRule)}, "wider: #baseline a host-glob wider"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for range 2 {
+				if _, got := outcome(t, planOf(t, test.rules...), test.stack); got != test.want {
+					t.Errorf("%q, want %q", got, test.want)
+				}
+				slices.Reverse(test.stack)
+			}
+		})
+	}
+}
+
+// Allows that are not rendered have no say in which layer says what takes from those that are.
+func TestLostAllowsAreNotWhatIsSkippedFrom(t *testing.T) {
+	// One layer says r1 exactly and the other r2, on the same port: together they would let more pass, so that r2 is lost.
+	rules := []string{"allow shop TCP 203.0.113.7 443", "allow shop TLS 203.0.113.7 443", "deny shop any 198.51.100.0/24"}
+	a, b := &fake{target: "a", features: wider(TLSByAddress)}, skipping("b", wider(TCPByAddress), HostExact, "p/r3")
+	if _, got := outcome(t, planOf(t, rules...), Stack{a, b}); got != "p/r2 a tls-by-address narrower" {
+		t.Errorf("%q", got)
+	}
+}
+
+// What a layer skips of what it lets pass besides is a loss, like an allow.
+func TestSkippedExemption(t *testing.T) {
+	e := &exempting{fake{target: "x", features: everyFeature()}}
+	e.render = func(p *Plan, out *Emitter) error {
+		for g := range p.Grants() {
+			if g.Kind == ExemptionGrant {
+				out.Skip(g, UDPByAddress, "it does not fit")
+				continue
+			}
+			e.emit(g, out)
+		}
+		return nil
+	}
+	res, got := outcome(t, planOf(t), Stack{e})
+	if got != "#exemption x: DNS x udp-by-address narrower" || len(res.Layers[0].Exempts) > 0 {
+		t.Errorf("%q, exempt %v", got, res.Layers[0].Exempts)
+	}
+}
+
+// Each deny that the target has to apply by itself has to be accounted for, in whatever class it stands, and no other deny.
+func TestEachDenyOfAClassIsAccountedFor(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		rules []string
+		want  string
+	}{
+		{"of a name", []string{"allow shop TLS foo.com 443", "deny * any 203.0.113.7", "deny * any bar.com"}, "p/r2"},
+		{"several of a name", []string{"allow shop TLS foo.com 443", "deny * any 203.0.113.7", "deny * any 203.0.113.8"}, "p/r2 p/r3"},
+		{"of several names", []string{"allow shop TLS foo.com 443", "allow news TLS bar.com 443", "deny shop any 203.0.113.7", "deny news any 203.0.113.8"}, "p/r3 p/r4"},
+		{"of several protocols", []string{"allow shop TLS foo.com 443", "allow shop HTTP foo.com 80", "deny * TLS 203.0.113.7", "deny * HTTP 203.0.113.8"}, "p/r3 p/r4"},
+		{"of a glob", []string{"allow shop TLS api-*.foo.com 443", "deny * any 203.0.113.7", "deny * any bar.com"}, "p/r2"},
+		{"of an address", []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS evil.com", "deny * any 198.51.100.0/24"}, "p/r2"},
+		{"of several addresses", []string{"allow shop TCP 203.0.113.0/24 443", "allow news UDP 198.51.100.0/24 53", "deny shop TLS evil.com", "deny news UDP evil.com"}, "p/r3 p/r4"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := renderBy(planOf(t, test.rules...), everyFeature(), func(p *Plan, out *Emitter) {
+				for g := range p.Grants() {
+					if g.Kind != DenyGrant {
+						out.Emit(object(out.Name("g", string(g.ID))), Same, g)
+					}
+				}
+			})
+			var unaccounted *UnaccountedError
+			if !errors.As(err, &unaccounted) {
+				t.Fatalf("error %v", err)
+			}
+			var got []string
+			for _, g := range unaccounted.Grants {
+				got = append(got, string(g.Rule))
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// Losses are sorted by grant and then by layer, whatever is lost and in whatever order the layers say so.
+func TestLossesAreSorted(t *testing.T) {
+	rules := []string{"allow shop TLS foo.com 443", "allow news TLS bar.com 443"}
+	a, b := skipping("a", everyFeature(), TLSByName, "p/r1", "p/r2"), skipping("b", everyFeature(), HostExact, "p/r2", "p/r1")
+	want := "p/r1 a tls-by-name narrower; p/r1 b host-exact narrower; p/r2 a tls-by-name narrower; p/r2 b host-exact narrower"
+	for _, stack := range []Stack{{a, b}, {b, a}} {
+		if _, got := outcome(t, planOf(t, rules...), stack); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	taking := []string{"allow shop TLS foo.com 443", "deny shop any bar.com", "within shop any foo.com"}
+	a, b = skipping("a", everyFeature(), TLSByName, "p/r3", "p/r2"), skipping("b", everyFeature(), HostExact, "p/r2", "p/r3")
+	want = "wider: p/r2 a tls-by-name wider; p/r2 b host-exact wider; p/r3 a tls-by-name wider; p/r3 b host-exact wider"
+	for _, stack := range []Stack{{a, b}, {b, a}} {
+		if _, got := outcome(t, planOf(t, taking...), stack); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Objects and assumptions of all layers stand in one order.
+func TestResultsOfLayersAreSorted(t *testing.T) {
+	layer := func(target, object string, codes ...string) *fake {
+		return &fake{target: target, features: everyFeature(), render: func(p *Plan, out *Emitter) error {
+			out.Emit(Object{APIVersion: "v1", Kind: "Thing", Name: object}, Same, slices.Collect(p.Grants())...)
+			for _, c := range codes {
+				code, text, _ := strings.Cut(c, " ")
+				out.Assume(code, text)
+			}
+			return nil
+		}}
+	}
+	res, err := Render(planOf(t), Stack{layer("b", "x", "m 2", "m 1"), layer("a", "y", "n 1", "m 3", "n 1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Objects[0].Name != "x" || res.Objects[1].Name != "y" {
+		t.Errorf("objects %v", res.Objects)
+	}
+	if diff := cmp.Diff([]Assumption{{"a", "m", "3"}, {"a", "n", "1"}, {"b", "m", "1"}, {"b", "m", "2"}}, res.Assumptions); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is emitted wider than it may be is told of each grant with the object that says so.
+func TestEachWiderObjectIsTold(t *testing.T) {
+	_, err := renderBy(planOf(t, "allow shop TLS foo.com 443"), everyFeature(), func(p *Plan, out *Emitter) {
+		for i, g := range slices.Collect(p.Grants()) {
+			out.Emit(object(fmt.Sprint("o", i)), Wider, g)
+		}
+	})
+	var widening *WideningError
+	if !errors.As(err, &widening) || lossLines(widening.Losses) != "#baseline x  wider; p/r1 x  wider" || !strings.Contains(err.Error(), "example.com/v1 Thing ns/o1 says it wider") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The objects' annotation has a line for each rule that is left out, in order, and whatever else the renderer annotates.
+func TestAcceptedNote(t *testing.T) {
+	rules := []*policy.EffectiveRule{
+		ruleOf(t, "p/r", "allow shop TLS *.foo.com 443"), ruleOf(t, "p/d", "deny * any api-*.foo.com web-*.foo.com"), ruleOf(t, "p/d-2", "deny * any db-*.foo.com"),
+	}
+	given := map[string]string{"a": "b"}
+	features := without(HostGlob)
+	res, err := Render(newPlan(slices.Values(rules), ""), Stack{&fake{target: "x", features: features, render: func(p *Plan, out *Emitter) error {
+		o := object("a")
+		o.Annotations = given
+		out.Emit(o, Same, slices.Collect(p.Grants())...)
+		out.Emit(object("b"), Same)
+		return nil
+	}}}, AcceptWider("p/d", "one"), AcceptWider("p/d-2", "two"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const note = "p/d-2: two\np/d: one"
+	if diff := cmp.Diff([]map[string]string{{"a": "b", AcceptedWider: note}, {AcceptedWider: note}}, []map[string]string{res.Objects[0].Annotations, res.Objects[1].Annotations}); diff != "" {
+		t.Error(diff)
+	}
+	if len(given) != 1 {
+		t.Errorf("the renderer's map is changed: %v", given)
+	}
+}
+
+// Unneeded is what is accepted with a reason and by which nothing is wider, even where it is narrower.
+func TestUnneeded(t *testing.T) {
+	p := planOf(t, "allow shop TLS *.foo.com 443", "allow shop HTTP *.foo.com 80", "deny * any api-*.foo.com", "deny * any bad.foo.com")
+	res, got := outcome(t, p, Stack{&fake{target: "x", features: without(HostGlob, HTTPByName)}},
+		AcceptWider("p/r4", "said in classes"), AcceptWider("p/r2", "an allow"), AcceptWider("p/r3", "needed"), AcceptWider("p/r9", ""), AcceptWider(BaselineRule, "said"))
+	if got != "p/r2 x http-by-name narrower; p/r3 x host-glob wider" {
+		t.Errorf("losses %q", got)
+	}
+	if want := []policy.RuleID{BaselineRule, "p/r2", "p/r4"}; !slices.Equal(res.Unneeded, want) {
+		t.Errorf("unneeded %q, want %q", res.Unneeded, want)
+	}
+}
+
+// Objects are one to the API server when their group, kind, namespace and name are, whatever the version; the core group has no name.
+func TestObjectsAreEmittedOnce(t *testing.T) {
+	for _, test := range []struct {
+		a, b Object
+		same bool
+	}{
+		{Object{APIVersion: "v1", Kind: "K", Name: "n"}, Object{APIVersion: "v2", Kind: "K", Name: "n"}, true},
+		{Object{APIVersion: "g.io/v1", Kind: "K", Name: "n"}, Object{APIVersion: "g.io/v2", Kind: "K", Name: "n"}, true},
+		{Object{APIVersion: "g.io/v1", Kind: "K", Name: "n"}, Object{APIVersion: "h.io/v1", Kind: "K", Name: "n"}, false},
+		{Object{APIVersion: "g.io/v1", Kind: "K", Name: "n"}, Object{APIVersion: "v1", Kind: "K", Name: "n"}, false},
+		{Object{APIVersion: "v1", Kind: "K", Name: "n"}, Object{APIVersion: "v1", Kind: "L", Name: "n"}, false},
+		{Object{APIVersion: "v1", Kind: "K", Name: "n"}, Object{APIVersion: "v1", Kind: "K", Namespace: "s", Name: "n"}, false},
+		{Object{APIVersion: "v1", Kind: "K", Name: "n"}, Object{APIVersion: "v1", Kind: "K", Name: "m"}, false},
+	} {
+		_, err := renderBy(planOf(t), everyFeature(), func(p *Plan, out *Emitter) {
+			out.Emit(test.a, Same, slices.Collect(p.Grants())...)
+			out.Emit(test.b, Same)
+		})
+		if (err != nil) != test.same || test.same && !strings.Contains(err.Error(), "emitted twice") {
+			t.Errorf("%s and %s: %v", test.a.id(), test.b.id(), err)
+		}
+	}
+}
+
+// assuranceOf returns the assurance of a rule's allow, and "" for none.
+func assuranceOf(res *Result, rule policy.RuleID) string {
+	for _, a := range res.Assurances {
+		if ruleOfGrant(a.Grant) == rule {
+			return a.Assurance.String()
+		}
+	}
+	return ""
+}
+
+// always is a Hold for every grant.
+func always(h Hold) func(*Grant) Hold { return func(*Grant) Hold { return h } }
+
+// Of the allows and the baseline, what some layer says exactly is assured, and nothing else is.
+func TestWhatIsAssured(t *testing.T) {
+	p := planOf(t, "allow shop TLS foo.com 443", "allow shop UDP 203.0.113.7 53", "deny shop any bad.com", "within shop any foo.com or UDP 203.0.113.7")
+	res, err := Render(p, Stack{holding("a", without(UDPByAddress), always(Holds))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []policy.RuleID
+	for _, a := range res.Assurances {
+		got = append(got, ruleOfGrant(a.Grant))
+	}
+	if want := []policy.RuleID{BaselineRule, "p/r1"}; !slices.Equal(got, want) {
+		t.Errorf("assured: %q, want %q", got, want)
+	}
+	none, err := Render(p, Stack{holding("a", without(Baseline), always(Holds))}, AcceptWider(BaselineRule, "elsewhere"))
+	if err != nil || assuranceOf(none, BaselineRule) != "" {
+		t.Errorf("a baseline that nobody has is assured: %v %v", none, err)
+	}
+}
+
+// What a packet filter holds, it holds for the other layers, in whatever order their names are, but only as long as its baseline is whole.
+func TestBehindAPacketFilter(t *testing.T) {
+	rule := "allow shop TLS foo.com 443"
+	filter := func(target string, f Features, allow Hold) *fake {
+		f[PacketFilter] = Same
+		return holding(target, f, func(g *Grant) Hold {
+			if g.Kind == BaselineGrant {
+				return Holds
+			}
+			return allow
+		})
+	}
+	leaky := filter("b", wider(TLSByName), Holds)
+	whole := leaky.render
+	leaky.render = func(p *Plan, out *Emitter) error {
+		for g := range p.of(BaselineGrant) {
+			out.Skip(g, SourcePods, "pods of the host network are not kept in")
+		}
+		return whole(p, out)
+	}
+	same := func(target string, f Features, allow Hold) *fake {
+		s := filter(target, f, 0)
+		s.render = func(p *Plan, out *Emitter) error {
+			for g := range p.Grants() {
+				s.emit(g, out)
+				hold := allow
+				if g.Kind == BaselineGrant {
+					hold = Holds
+				}
+				out.Assure(g, Assurance{EnforcedAt: "there", Holds: hold, Why: "so"})
+			}
+			return nil
+		}
+		return s
+	}
+	alike := same("a", everyFeature(), WithPacketFilter)
+	delete(alike.features, PacketFilter)
+	for _, test := range []struct {
+		name  string
+		stack Stack
+		want  string
+	}{
+		{"that comes second", Stack{holding("a", everyFeature(), always(WithPacketFilter)), filter("b", wider(TLSByName), Holds)},
+			"at a, behind at b, holds: why a; b keeps pods from going round it: why b"},
+		{"that comes first", Stack{holding("b", everyFeature(), always(WithPacketFilter)), filter("a", wider(TLSByName), Holds)},
+			"at b, behind at a, holds: why b; a keeps pods from going round it: why a"},
+		{"the second of two that hold", Stack{holding("a", everyFeature(), always(WithPacketFilter)), filter("c", wider(TLSByName), Holds), assuring("b", wider(TLSByName), Holds)},
+			"at a, behind at c, holds: why a; c keeps pods from going round it: why c"},
+		{"itself", Stack{filter("a", everyFeature(), WithPacketFilter)}, "at a, with a packet filter: why a"},
+		{"that says the same of itself", Stack{alike, same("b", everyFeature(), WithPacketFilter)}, "there, behind there, holds: so; b keeps pods from going round it: so"},
+		{"that is not one of all sources", Stack{holding("a", everyFeature(), always(WithPacketFilter)), leaky, assuring("c", everyFeature(), Advisory)}, "at a, with a packet filter: why a"},
+		{"not needed", Stack{holding("a", everyFeature(), always(Holds)), filter("b", wider(TLSByName), Holds)}, "at a, holds: why a"},
+		{"of no use", Stack{holding("a", everyFeature(), always(Advisory)), filter("b", wider(TLSByName), Holds)}, "at a, advisory: why a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			res, err := Render(planOf(t, rule), test.stack)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := assuranceOf(res, "p/r1"); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// What a layer leaves to others weakens what it holds itself of the allows that this takes from, and of no others.
+func TestAssuranceOfWhatIsLeftToOthers(t *testing.T) {
+	const left = "at coarse, advisory: who goes round the other layers escapes rule %s, which this one cannot say; otherwise why coarse"
+	const holds = "at coarse, holds: why coarse"
+	coarse, fine := without(SourceAccounts, SourcePods), everyFeature()
+	for _, test := range []struct {
+		name         string
+		rules        []string
+		coarse, fine Hold
+		want         []string // of the allows in order
+	}{
+		{"to the addresses that are denied", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "deny shop/x any 203.0.113.7"}, Holds, Advisory,
+			[]string{fmt.Sprintf(left, "p/r3"), holds}},
+		{"to the ports that are denied", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 203.0.113.0/24 80", "deny shop/x any 203.0.113.7 443"}, Holds, Advisory,
+			[]string{fmt.Sprintf(left, "p/r3"), holds}},
+		{"by one of several rules", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "deny shop/x any 203.0.113.7", "deny shop/x any 198.51.100.7"}, Holds, Advisory,
+			[]string{fmt.Sprintf(left, "p/r3"), fmt.Sprintf(left, "p/r4")}},
+		{"what a boundary takes", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "within shop/x any 198.51.100.0/24"}, Holds, Advisory,
+			[]string{fmt.Sprintf(left, "p/r3"), fmt.Sprintf(left, "p/r3")}}, // of the same sources: rather too low
+		{"what is advisory anyway", []string{"allow * TCP 203.0.113.0/24 443", "deny shop/x any 203.0.113.7"}, Advisory, Advisory,
+			[]string{"at coarse, advisory: why coarse"}},
+		{"what the other layer holds", []string{"allow * TCP 203.0.113.0/24 443", "deny shop/x any 203.0.113.7"}, Holds, Holds,
+			[]string{"at fine, holds: why fine"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			res, err := Render(planOf(t, test.rules...), Stack{assuring("coarse", coarse, test.coarse), assuring("fine", fine, test.fine)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, a := range res.Assurances {
+				if a.Grant.Kind == AllowGrant {
+					got = append(got, a.Assurance.String())
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
