@@ -211,11 +211,10 @@ func (c *compiler) sources(s identity.Selector, l limits, at Position) identity.
 		return s
 	}
 	if l.namespace != "" {
-		for _, t := range s.Terms() {
-			if !speaksFor(t, l.namespace) {
-				c.report("foreign-namespace", at, fmt.Sprintf("the policy speaks for namespace %q alone, and not for %s", l.namespace, strings.Join(t.Namespaces, ", ")),
-					"leave namespaces out, or use a policy without a namespace")
-			}
+		for i, t := range s.Terms() {
+			term := at
+			term.Field += fmt.Sprintf("[%d]", i)
+			c.checkSpeaksFor(l.namespace, t, term)
 		}
 		s = s.InNamespace(l.namespace)
 	}
@@ -229,13 +228,19 @@ func (c *compiler) sources(s identity.Selector, l limits, at Position) identity.
 	return limited
 }
 
-// speaksFor reports whether a term stays within a namespace: it names no other one, and globs that match it.
-func speaksFor(t identity.Term, namespace string) bool {
-	for _, n := range t.Namespaces {
+// checkSpeaksFor reports where a term leaves a namespace, of which it names no other and no globs that do not match it. Terms and names are
+// counted in the order that identity.Selector.Terms has them in, which is known even of a selector that was built in Go.
+func (c *compiler) checkSpeaksFor(namespace string, t identity.Term, at Position) {
+	const advice = "leave namespaces out, or use a policy without a namespace"
+	stays := true
+	for j, n := range t.Namespaces {
 		s, err := identity.NewSelector(identity.Term{Namespaces: []string{n}})
 		if err != nil || !s.Matches(identity.Workload{Namespace: namespace}) {
-			return false
+			stays = false
+			c.report("foreign-namespace", within(at, fmt.Sprintf("namespaces[%d]", j)), fmt.Sprintf("the policy speaks for namespace %q alone, and not for %q", namespace, n), advice)
 		}
 	}
-	return true
+	if s, err := identity.NewSelector(t); stays && err == nil && s.InNamespace(namespace).IsZero() {
+		c.report("foreign-namespace", within(at, "namespaceLabels"), fmt.Sprintf("the policy speaks for namespace %q alone, which the conditions leave out", namespace), advice)
+	}
 }

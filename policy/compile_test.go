@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/match"
@@ -63,7 +65,16 @@ func TestCompileFindsMistakes(t *testing.T) {
 		{"cluster-section", `policy "shop/p".spec.cluster`, func(p P, s S, r R) { p.Namespace, p.Cluster.Allow = "shop", s.Allow }},
 		{"cluster-section", `policy "shop/p".spec.cluster`, func(p P, s S, r R) { p.Namespace, p.Cluster.Within = "shop", []policy.Rule{} }},
 		{"missing-from", `policy "p".spec.sources[0].from`, func(p P, s S, r R) { s.From = identity.Selector{} }},
-		{"foreign-namespace", `policy "news/p".spec.sources[0].from`, func(p P, s S, r R) { p.Namespace = "news" }},
+		{"foreign-namespace", `policy "news/p".spec.sources[0].from[0].namespaces[0]`, func(p P, s S, r R) { p.Namespace = "news" }},
+		{"foreign-namespace", `policy "shop/p".spec.sources[0].from[1].namespaces[1]`, func(p P, s S, r R) {
+			p.Namespace = "shop"
+			s.From = identity.MustSelector(identity.Term{ServiceAccounts: []string{"a"}}, identity.Term{Namespaces: []string{"shop", "team"}}, identity.Term{Namespaces: []string{"sh*"}})
+		}},
+		{"foreign-namespace", `policy "shop/p".spec.sources[0].from[0].namespaceLabels`, func(p P, s S, r R) {
+			p.Namespace = "shop"
+			s.From = identity.MustSelector(identity.Term{NamespaceLabels: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: identity.NamespaceNameLabel, Operator: metav1.LabelSelectorOpNotIn, Values: []string{"shop"}}}}})
+		}},
 		{"source-clusters", `policy "p".spec.sources[0].from`, func(p P, s S, r R) {
 			p.Clusters, s.From = []string{"prod"}, identity.MustSelector(identity.Term{Clusters: []string{"dev"}})
 		}},

@@ -303,5 +303,5 @@ func convertPeer(p *place, peer *Peer, namespace string) (identity.Term, bool) {
 		p.field(name).report(CodeBadSelector, what, "write conditions that a workload can meet")
 		return identity.Term{}, false
 	}
-	return t, true
+	return t, namespace == "" || p.field("namespaceLabels").checkOwn(peer.NamespaceLabels, namespace)
 }

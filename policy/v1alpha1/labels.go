@@ -6,6 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/egresskit/egress/identity"
 )
 
 // checkMetadata checks labels and annotations as the API server does.
@@ -39,6 +41,36 @@ func (p *place) checkLabels(s *metav1.LabelSelector) bool {
 	}
 	for i := range s.MatchExpressions {
 		ok = expressions.index(i).checkRequirement(&s.MatchExpressions[i]) && ok
+	}
+	return ok
+}
+
+// checkOwn reports the conditions on the label for names of namespaces by which a policy would speak for others than its own, or not for its
+// own: they mean the same as a list of namespaces.
+func (p *place) checkOwn(s *metav1.LabelSelector, own string) bool {
+	if s == nil {
+		return true
+	}
+	ok := true
+	if v, given := s.MatchLabels[identity.NamespaceNameLabel]; given && v != own {
+		p.field("matchLabels").labels()(identity.NamespaceNameLabel).reportForeign(own, "and not for "+quote(v))
+		ok = false
+	}
+	for i, r := range s.MatchExpressions {
+		at := p.field("matchExpressions").index(i)
+		switch {
+		case r.Key != identity.NamespaceNameLabel:
+		case r.Operator == metav1.LabelSelectorOpIn:
+			for j, v := range r.Values {
+				if v != own {
+					at.field("values").index(j).reportForeign(own, "and not for "+quote(v))
+					ok = false
+				}
+			}
+		case r.Operator == metav1.LabelSelectorOpNotIn && slices.Contains(r.Values, own):
+			at.field("values").index(slices.Index(r.Values, own)).reportForeign(own, "which this leaves out")
+			ok = false
+		}
 	}
 	return ok
 }

@@ -168,6 +168,14 @@ func TestMistakes(t *testing.T) {
 		{from("[{namespaceLabels: {matchLabels: {kubernetes.io/metadata.name: a}}, namespaces: [b]}]"), []string{"6:30 bad-selector spec.sources[0].from[0].namespaceLabels"}},
 		{from("[{podLabels: ~}]"), []string{"6:24 no-value spec.sources[0].from[0].podLabels"}},
 		{"apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: p, namespace: shop}\nspec: {sources: [{from: [{namespaces: [shop, other, 's*']}]}]}\n", []string{"4:46 foreign-namespace spec.sources[0].from[0].namespaces[1]"}},
+		{"apiVersion: egresskit.io/v1alpha1\nkind: EgressPolicy\nmetadata: {name: p, namespace: shop}\nspec: {sources: [{from: [{serviceAccounts: [a]}, {namespaceLabels: {matchLabels: {kubernetes.io/metadata.name: shop}}},\n" +
+			"  {namespaceLabels: {matchLabels: {a: b, kubernetes.io/metadata.name: news}}},\n" +
+			"  {namespaceLabels: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop, news, x]}]}},\n" +
+			"  {namespaceLabels: {matchExpressions: [{key: a, operator: Exists}, {key: kubernetes.io/metadata.name, operator: NotIn, values: [x, shop]}]}}]}]}\n",
+			[]string{"5:71 foreign-namespace spec.sources[0].from[2].namespaceLabels.matchLabels[kubernetes.io/metadata.name]",
+				"6:105 foreign-namespace spec.sources[0].from[3].namespaceLabels.matchExpressions[0].values[1]",
+				"6:111 foreign-namespace spec.sources[0].from[3].namespaceLabels.matchExpressions[0].values[2]",
+				"7:133 foreign-namespace spec.sources[0].from[4].namespaceLabels.matchExpressions[1].values[1]"}},
 		{head + "spec: {sources: [{name: a, from: [{namespaces: [x]}]}, {name: a, from: [{namespaces: [z]}]}]}", []string{"4:63 duplicate-source spec.sources[1].name"}},
 	} {
 		_, err := v1alpha1.Load(file("f", c.text))

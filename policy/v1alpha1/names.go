@@ -51,13 +51,18 @@ func (p *place) checkNamespaces(names []string, own string) bool {
 		case err != nil:
 			at.report(CodeBadNamespace, quote(n)+" is no name or glob of namespaces", "use lower-case letters, digits, '-' and '.', and '*' and '?' in globs such as team-*")
 		case own != "" && !s.Matches(identity.Workload{Namespace: own}):
-			at.report(CodeForeignNamespace, "the policy speaks for namespace "+quote(own)+" alone, and not for "+quote(n),
-				"leave namespaces out, or move the source to a policy without namespace")
+			at.reportForeign(own, "and not for "+quote(n))
 		default:
 			return true
 		}
 		return false
 	}) && (names == nil || len(names) > 0)
+}
+
+// reportForeign reports what is not about the policy's own namespace alone, and why.
+func (p *place) reportForeign(own, why string) {
+	p.report(CodeForeignNamespace, "the policy speaks for namespace "+quote(own)+" alone, "+why,
+		"leave namespaces out, or move the source to a policy without namespace")
 }
 
 // checkAccounts checks the names and globs of a peer's service accounts.
