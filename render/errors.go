@@ -3,6 +3,8 @@ package render
 import (
 	"fmt"
 	"strings"
+
+	"github.com/egresskit/egress/internal/wording"
 )
 
 // A WideningError reports rules that take away and that the targets cannot say, or grants that a renderer says wider than it may. There are
@@ -24,26 +26,14 @@ func (e *UnaccountedError) Error() string {
 	for i, g := range e.Grants {
 		ids[i] = string(g.ID)
 	}
-	return fmt.Sprintf("target %s neither emitted nor skipped %s:\n%s", e.Target, count(len(ids), "grant"), strings.Join(ids, "\n"))
+	return fmt.Sprintf("target %s neither emitted nor skipped %s:\n%s", e.Target, wording.Count(len(ids), "grant"), strings.Join(ids, "\n"))
 }
 
 // A StrictError reports the losses that made a strict rendering fail.
 type StrictError struct{ Losses []Loss }
 
 func (e *StrictError) Error() string {
-	return fmt.Sprintf("%s, and the rendering is strict:\n%s", count(len(e.Losses), "loss"), lines(e.Losses))
-}
-
-func count(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case strings.HasSuffix(what, "s"):
-		what += "es"
-	default:
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
+	return fmt.Sprintf("%s, and the rendering is strict:\n%s", wording.Count(len(e.Losses), "loss"), lines(e.Losses))
 }
 
 func lines(losses []Loss) string {

@@ -104,7 +104,7 @@ func manifests(w io.Writer, plan *render.Plan, stack render.Stack) error {
 	}
 	fmt.Fprintln(w)
 	for _, layer := range result.Layers {
-		fmt.Fprintf(w, "# %s: %d objects\n", layer.Target, layer.Objects)
+		fmt.Fprintf(w, "# %s: objects: %d\n", layer.Target, layer.Objects)
 	}
 	for _, loss := range result.Losses {
 		fmt.Fprintf(w, "# loss: %s\n", loss)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/wording"
 )
 
 // maxErrors bounds the mistakes that are told.
@@ -163,7 +164,7 @@ func (c *collector) check(o object) *Error {
 // inventory returns what was gathered, or what was wrong.
 func (c *collector) inventory() (*identity.Inventory, Summary, error) {
 	if c.more > 0 {
-		c.errs = append(c.errs, fmt.Errorf("%d more errors are not listed", c.more))
+		c.errs = append(c.errs, errors.New(wording.Count(c.more, "more error")+" not listed"))
 	}
 	if len(c.errs) > 0 {
 		return nil, c.summary, errors.Join(c.errs...)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/egresskit/egress/internal/wording"
 )
 
 // A Summary counts what objects an inventory was built from, and those that it has no use for.
@@ -22,7 +24,7 @@ type Ignored struct {
 // String returns the counts as a sentence, such as "3 namespaces, 5 service accounts, 9 pods; ignored: 2 apps/v1 Deployment".
 func (s Summary) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %s", count(s.Namespaces, "namespace"), count(s.ServiceAccounts, "service account"), count(s.Pods, "pod"))
+	fmt.Fprintf(&b, "%s, %s, %s", wording.Count(s.Namespaces, "namespace"), wording.Count(s.ServiceAccounts, "service account"), wording.Count(s.Pods, "pod"))
 	for i, o := range s.Ignored {
 		separator := ", "
 		if i == 0 {
@@ -31,13 +33,6 @@ func (s Summary) String() string {
 		fmt.Fprintf(&b, "%s%d %s", separator, o.Count, strings.TrimSpace(o.APIVersion+" "+o.Kind))
 	}
 	return b.String()
-}
-
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }
 
 // ignore counts an object in its place of s.Ignored.

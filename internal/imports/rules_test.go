@@ -11,7 +11,8 @@ type layer struct {
 
 var (
 	model   = []string{"match", "identity", "policy"}
-	targets = append([]string{"render", "render/internal/..."}, model...)
+	words   = "internal/wording"
+	targets = append([]string{"render", "render/internal/...", words}, model...)
 	objects = []string{"k8s.io/api/...", "k8s.io/apimachinery/..."} // typed Kubernetes objects
 )
 
@@ -21,15 +22,15 @@ var layers = []layer{
 	{"identity", nil, []string{"github.com/gobwas/glob", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/labels",
 		"k8s.io/apimachinery/pkg/selection", "k8s.io/apimachinery/pkg/util/validation"},
 		"sources stand at the bottom, beside match, and read label selectors as Kubernetes does"},
-	{"identity/kube", []string{"identity"}, append([]string{"go.yaml.in/yaml/v3"}, objects...),
+	{"identity/kube", []string{"identity", words}, append([]string{"go.yaml.in/yaml/v3"}, objects...),
 		"it turns a cluster's objects into an inventory, and knows nothing of policies"},
 	{"policy", []string{"match", "identity"}, nil,
 		"the model is pure: front ends stand above it, and so do targets"},
 	{"policy/lint", model, []string{"golang.org/x/net/publicsuffix"},
 		"findings are advice about policies, whatever document they come from, and no part of a decision"},
-	{"policy/v1alpha1", model, append([]string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml"}, objects...),
+	{"policy/v1alpha1", append([]string{words}, model...), append([]string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml"}, objects...),
 		"a document is one front end of the model, and no target depends on it"},
-	{"render", model, []string{"sigs.k8s.io/yaml"},
+	{"render", append([]string{words}, model...), []string{"sigs.k8s.io/yaml"},
 		"the framework knows no target, and no document"},
 	{"render/...", targets, objects,
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
@@ -43,6 +44,8 @@ var layers = []layer{
 		"a target stands alone: what two of them share lives below them, and it brings no types but its own"},
 	{"render/rendertest", append([]string{"internal/gen", "internal/reference"}, targets...), []string{"pgregory.net/rapid", "github.com/google/go-cmp/..."},
 		"the kit judges any target, so it knows none"},
+	{words, nil, nil,
+		"it is for every package that tells a number"},
 	{"internal/...", []string{"match", "identity/...", "policy/...", "render/...", "internal/..."}, []string{"pgregory.net/rapid", "github.com/google/go-cmp/...",
 		"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml", "k8s.io/api/...", "k8s.io/apimachinery/..."},
 		"examples are for reading, nothing is built on them"},

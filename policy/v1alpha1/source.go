@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/egresskit/egress/internal/wording"
 	"github.com/egresskit/egress/policy"
 )
 
@@ -50,7 +51,7 @@ func (s *source) diagnostics() policy.Diagnostics {
 	last.Field = ""
 	return append(s.found, policy.Diagnostic{
 		Severity: policy.Error, Code: CodeTooManyErrors, Position: last,
-		Message: fmt.Sprintf("%d more errors are not listed", s.more),
+		Message: wording.Count(s.more, "more error") + " not listed",
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/egresskit/egress/identity"
+	"github.com/egresskit/egress/internal/wording"
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
@@ -91,7 +92,7 @@ func (p Profile) Validate() policy.Diagnostics {
 		suffix = "-hash-of-12-b-"
 	}
 	if n := len(p.Gateway) + len(suffix) + len(p.GatewayClass); n > 63 {
-		check("gateway", p.Gateway, fmt.Errorf("with the gateway class longer than a Service's name by %d bytes", n-63))
+		check("gateway", p.Gateway, fmt.Errorf("with the gateway class longer than a Service's name by %s", wording.Count(n-63, "byte")))
 	}
 	check("trustDomain", p.TrustDomain, identity.ValidateTrustDomain(p.TrustDomain))
 	oneOf := func(field, value string, known ...string) {

@@ -39,7 +39,9 @@ func TestProfilesThatAreRefused(t *testing.T) {
 		{"inCluster", func(p *Profile) { p.InCluster = "ajar" }},
 		{"unfiltered[1]", func(p *Profile) { p.Unfiltered[1] = "*" }},
 		{"apiServer.addresses", func(p *Profile) { p.APIServer = &Endpoint{Ports: ports(6443)} }},
-		{"metadata.ports", func(p *Profile) { p.Metadata = &Endpoint{Addresses: []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}} }},
+		{"metadata.ports", func(p *Profile) {
+			p.Metadata = &Endpoint{Addresses: []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}}
+		}},
 	} {
 		p := DefaultProfile()
 		p.Gateways = []Gateway{{Namespace: "istio-system", PodLabels: Labels{"istio": "egressgateway"}, Ports: ports(8080, 8443)}}

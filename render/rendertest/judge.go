@@ -1,15 +1,19 @@
 package rendertest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
 
+	"github.com/egresskit/egress/identity"
 	"github.com/egresskit/egress/internal/gen"
 	"github.com/egresskit/egress/internal/reference"
+	"github.com/egresskit/egress/internal/wording"
 	"github.com/egresskit/egress/policy"
 	"github.com/egresskit/egress/render"
 )
@@ -25,7 +29,19 @@ type world struct {
 	passes Evaluator
 	given  []*policy.EffectiveRule // the rules in force without what was given up for the rendering to succeed
 	lost   map[render.GrantID]bool
-	counts map[string]int
+	counts tally
+}
+
+// A tally counts requests by how they came out.
+type tally map[string]int
+
+// String returns the counts in order of name, such as "12 denied, 3 lost, 8 passed".
+func (c tally) String() string {
+	var parts []string
+	for _, how := range slices.Sorted(maps.Keys(c)) {
+		parts = append(parts, fmt.Sprintf("%d %s", c[how], how))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // world renders a plan and reads the objects back. When the targets can't say what takes away, it is given up, as a caller can: then the rest
@@ -80,11 +96,11 @@ func (w *world) judge(t fataler, r policy.Request) {
 	}
 	switch passes := w.passes(r); {
 	case passes && !model.Allowed:
-		t.Fatalf("%s from %s passes, and the model denies it: %s\n%s", r.Access, r.Source, model, w)
+		t.Fatalf("%s from %s passes, and the model denies it: %s\n%s", r.Access, sourceText(r.Source), model, w)
 	case passes:
 		w.counts["passed"]++
 	case least.Allowed && !w.excused(r):
-		t.Fatalf("%s from %s does not pass, the model allows it by %s, and that is no loss\n%s", r.Access, r.Source, least.Rule, w)
+		t.Fatalf("%s from %s does not pass, the model allows it by %s, and that is no loss\n%s", r.Access, sourceText(r.Source), least.Rule, w)
 	case least.Allowed:
 		w.counts["lost"]++
 	default:
@@ -146,16 +162,29 @@ func (w *world) checkAccounts(t fataler) {
 			}
 		}
 		if inert := slices.Contains(w.result.Inert, g); said < len(w.result.Layers) && !w.lost[g.ID] && !inert || said > 0 && inert {
-			t.Errorf("grant %s is said by %d of %d layers; lost %t, without effect %t", g.ID, said, len(w.result.Layers), w.lost[g.ID], inert)
+			t.Errorf("grant %s is said by %d of %s; lost %t, without effect %t", g.ID, said, wording.Count(len(w.result.Layers), "layer"), w.lost[g.ID], inert)
 		}
 	}
+}
+
+// sourceText returns a source as requests to egressctl have it.
+func sourceText(w identity.Workload) string {
+	text, err := json.Marshal(w)
+	if err != nil { // never of texts and maps of texts
+		return err.Error()
+	}
+	return string(text)
 }
 
 // String tells all that a failure is about.
 func (w *world) String() string {
 	var b strings.Builder
 	for r := range w.engine.Rules() {
-		fmt.Fprintf(&b, "%s %s %s to %v\n", r.ID, r.Effect, r.Sources, r.To)
+		to := make([]string, len(r.To))
+		for i, d := range r.To {
+			to[i] = d.String()
+		}
+		fmt.Fprintf(&b, "%s %s %s to %s\n", r.ID, r.Effect, r.Sources, strings.Join(to, " or "))
 	}
 	for _, l := range w.result.Losses {
 		fmt.Fprintln(&b, l)
@@ -188,8 +217,8 @@ func (s *suite) checkFaithful(t rapid.TB) {
 			}
 		}
 	})
-	t.Logf("requests, with those of the cases: %v", s.counts)
+	t.Logf("requests, with those of the cases: %s", s.counts)
 	if !t.Failed() && (s.counts["passed"] == 0 || s.counts["denied"] == 0) {
-		t.Errorf("nothing passes, or nothing is denied, and so nothing is proved: %v", s.counts)
+		t.Errorf("nothing passes, or nothing is denied, and so nothing is proved: %s", s.counts)
 	}
 }

@@ -51,11 +51,11 @@ func RunStack(t *testing.T, layers []Layer, opts ...Option) {
 type suite struct {
 	layers []Layer
 	about  func(policy.Request) bool
-	counts map[string]int // of requests, by how they came out
+	counts tally
 }
 
 func newSuite(layers []Layer, opts []Option) *suite {
-	s := &suite{layers: layers, counts: map[string]int{}, about: func(policy.Request) bool { return true }}
+	s := &suite{layers: layers, counts: tally{}, about: func(policy.Request) bool { return true }}
 	for _, opt := range opts {
 		opt(s)
 	}

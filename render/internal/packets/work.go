@@ -84,7 +84,7 @@ func (s *Sheet) ByName() bool {
 // Assume records what such targets have to assume of any cluster, with what stays open.
 func (s *Sheet) Assume(out *render.Emitter, open Openings) {
 	if len(s.Vague) > 0 {
-		out.Assume("inventory", fmt.Sprintf("these sources are still as in the inventory, and who may create or label pods is restricted: %v", s.Vague))
+		out.Assume("inventory", "these sources are still as in the inventory, and who may create or label pods is restricted: "+strings.Join(s.Vague, "; "))
 	}
 	if open.InCluster == Open {
 		out.Assume("in-cluster", "pods do not carry each other's traffic out: traffic between pods is open")
