@@ -170,23 +170,19 @@ func (a *addresser) partition(s slice) []AddressClass {
 		for _, top := range parts[key] {
 			sets = append(sets, match.NewPrefixes([]netip.Prefix{top}, holes[top]))
 		}
-		if c.Addresses = unite(sets); !c.Addresses.IsEmpty() {
-			out = append(out, *c)
-		}
+		c.Addresses = unite(sets)
+		out = append(out, *c)
 	}
 	return out
 }
 
-// unite returns the union of the sets, pair by pair, so that no address is copied more often than it must.
+// unite returns the union of the sets, of which there is one at least, pair by pair, so that no address is copied more often than it must.
 func unite(sets []match.Prefixes) match.Prefixes {
-	switch n := len(sets); n {
-	case 0:
-		return match.Prefixes{}
-	case 1:
+	n := len(sets)
+	if n == 1 {
 		return sets[0]
-	default:
-		return unite(sets[:n/2]).Union(unite(sets[n/2:]))
 	}
+	return unite(sets[:n/2]).Union(unite(sets[n/2:]))
 }
 
 // cell works out who may reach the addresses of a prefix that no longer one of the slice holds, and notes what becomes of the grants.

@@ -188,7 +188,6 @@ type resolver struct {
 // A residue is what takers leave of sources.
 type residue struct {
 	SourceSet
-	key  string
 	live map[int]bool // sources of which something is left
 	need [][2]int     // pairs of a taker's source that must be sayable, unless another taker's that covers it is, and a live source that it takes from
 }
@@ -269,7 +268,6 @@ func (r *resolver) resolve(any, takers []int) *residue {
 	}
 	except = r.widest(except)
 	res.Any, res.Except = r.list(live), r.list(except)
-	res.key = res.SourceSet.Key()
 	return res
 }
 

@@ -30,7 +30,8 @@ type Gatekeeper interface {
 	Gateways(p *Plan) []Gateway
 }
 
-// Gateways returns the gateways of the stack that is being rendered, in canonical order, each once with all of its ports. There are none in a plan
+// Gateways returns the gateways of the stack that is being rendered, in canonical order, each once with all of its ports
+// and grants. There are none in a plan
 // that is not being rendered.
 func (p *Plan) Gateways() []Gateway {
 	out := slices.Clone(p.gateways)
@@ -61,6 +62,9 @@ func gatewaysOf(layers []layer, planOf func(*layer) *Plan) []Gateway {
 			continue
 		}
 		out = append(out, g)
+	}
+	for i, g := range out {
+		out[i].Grants = slices.Compact(slices.Sorted(slices.Values(g.Grants)))
 	}
 	return out
 }

@@ -379,3 +379,179 @@ func TestAssuranceOfWhatIsLeftToOthers(t *testing.T) {
 		})
 	}
 }
+
+// What a layer says of another deny that has all of its sources, it does not leave to others, whichever layer it is.
+func TestAssuranceWhereAnotherDenyCovers(t *testing.T) {
+	rules := []string{"allow * TCP 203.0.113.0/24 443", "deny shop any 203.0.113.7", "deny shop?app=x any 203.0.113.7"}
+	for _, coarse := range []string{"a", "c"} {
+		res, err := Render(planOf(t, rules...), Stack{assuring(coarse, without(SourcePods), Holds), assuring("b", everyFeature(), Advisory)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := assuranceOf(res, "p/r1"), "at "+coarse+", holds: why "+coarse; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Losses and errors say why, in the words of the rules.
+func TestWhy(t *testing.T) {
+	for _, test := range []struct {
+		features Features
+		rules    []string
+		want     []string
+	}{
+		{everyFeature(), []string{"allow shop TCP 203.0.113.7 443", "within * any foo.com"}, []string{"the boundary p/r2 has only names inside", "any foo.com", "put the addresses inside too"}},
+		{everyFeature(), []string{"allow shop TCP 203.0.113.7 443", "within * TLS 203.0.113.0/24"}, []string{"boundary p/r2 lets TLS alone pass, and TCP holds more"}},
+		{everyFeature(), []string{"allow shop HTTP 203.0.113.7 80", "within * HTTP 203.0.113.0/24 GET"}, []string{"boundary p/r2 would let some calls pass: HTTP 203.0.113.0/24"}},
+		{everyFeature(), []string{"allow shop TCP 203.0.113.7 443", "deny * TLS 203.0.113.7"}, []string{"rule p/r2 denies TLS", "the rest of TCP"}},
+		{everyFeature(), []string{"allow shop TLS foo.com 443", "within * any 203.0.113.0/24"}, []string{"boundary p/r2 would let it pass to any 203.0.113.0/24", "does not know the address"}},
+		{everyFeature(), []string{"allow shop TLS *.foo.com 443", "within * any api-*.foo.com"}, []string{"boundary p/r2 would let a part of its names pass: any api-*.foo.com"}},
+		{everyFeature(), []string{"allow shop HTTP foo.com 80", "within * HTTP foo.com GET"}, []string{"boundary p/r2 would let some calls pass: HTTP foo.com"}},
+		{everyFeature(), []string{"allow shop/a HTTP *.foo.com 80", "allow shop/b HTTP www.foo.com 80 originate:Simple"}, []string{"rule p/r2 has names of it reached by Simple TLS to port 443"}},
+		{everyFeature(), []string{"allow shop/a HTTP *.foo.com 80 originate:Simple", "allow shop/b HTTP www.foo.com 80"}, []string{"rule p/r2 has names of it reached as the application speaks"}},
+		{without(PortRanges), []string{"allow shop TLS foo.com 1-65"}, []string{"so many ports (65, and the limit is 64 for all names of a protocol)"}},
+		{without(PortRanges), []string{"allow shop TCP 203.0.113.7 1-65"}, []string{"so many ports (65, and the limit is 64 for a rule)"}},
+		{without(HostGlob), []string{"allow shop TLS api-*.foo.com 443"}, []string{"wildcards inside a label, as in api-*.foo.com"}},
+		{without(HostSubdomains), []string{"allow shop TLS *.foo.com 443"}, []string{"all names below a domain, as in *.foo.com"}},
+		{without(OriginateSimpleTLS), []string{"allow shop HTTP foo.com 80 originate:Simple"}, []string{"originating TLS (Simple)"}},
+		{without(HTTPMethods), []string{"allow shop HTTP foo.com 80 GET"}, []string{"rules by HTTP method or path"}},
+		{everyFeature(), []string{"allow shop HTTP 203.0.113.7 80 GET"}, []string{"methods and paths are told apart by name alone"}},
+		{without(SourcePods), []string{"allow shop TLS foo.com 443", "deny shop?app=x any foo.com"}, []string{"it takes a part of the sources of rule p/r1, and "}},
+		{without(DenyAddressOnName), []string{"allow shop TLS foo.com 443", "deny * any 203.0.113.7"}, []string{"foo.com, which rule p/r1 allows, holds requests that it denies: any 203.0.113.7", "addresses are not looked at there: deny the names"}},
+		{without(DenyNameOnAddress), []string{"allow shop TCP 203.0.113.0/24 443", "deny * any foo.com"}, []string{"203.0.113.0/24, which rule p/r1 allows", "names are not seen there: deny the addresses"}},
+	} {
+		res, err := Render(planOf(t, test.rules...), Stack{&fake{target: "x", features: test.features}})
+		var got string
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = lines(res.Losses)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%q: %q, want %q", test.rules, got, want)
+			}
+		}
+	}
+}
+
+// Of several places where a deny takes from an allow, the error names the least by text.
+func TestWideningNamesTheLeastPlace(t *testing.T) {
+	for sub, want := range map[string]string{"*.a.foo.com": "*.a.foo.com", "*.z.foo.com": "*.foo.com"} {
+		p := planOf(t, "allow shop TLS *.foo.com 443", "allow news TLS "+sub+" 443", "deny shop any x-*"+strings.TrimPrefix(sub, "*"))
+		_, err := Render(p, Stack{&fake{target: "a", features: without(HostGlob)}})
+		if err == nil || !strings.Contains(err.Error(), "(host-glob): "+want+", which rule p/r1 allows") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A layer is given, in its classes, the denies that it has to apply, and only those that it can: another layer says the others.
+func TestLayersApplyTheDeniesThatTheyCan(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		features Features
+		rules    []string
+		want     string
+	}{
+		{"said", everyFeature(), []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1 not p/r2]"},
+		{"feature lacking", without(HostGlob), []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1]"},
+		{"one of two features lacking", without(HTTPMethods), []string{"allow shop HTTP *.foo.com 80", "deny * HTTP api-*.foo.com POST"}, "HTTP 80 *.foo.com from namespaces=shop [p/r1]"},
+		{"the other of two features lacking", without(HostGlob), []string{"allow shop HTTP *.foo.com 80", "deny * HTTP api-*.foo.com POST"}, "HTTP 80 *.foo.com from namespaces=shop [p/r1]"},
+		{"source lacking", without(SourcePods), []string{"allow shop TLS *.foo.com 443", "deny shop?app=x any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1]"},
+		{"source that need not be said", without(SourcePods), []string{"allow shop TLS *.foo.com 443", "deny shop+news?app=x any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1 not p/r2]"},
+		{"sources that are out by what cannot be said", without(SourcePods), []string{"allow * TLS *.foo.com 443", "deny shop?app=x any *.foo.com", "deny shop?app=x any api-*.foo.com"}, "TLS 443 *.foo.com from everything [p/r1]"},
+		{"of nobody that is allowed", everyFeature(), []string{"allow shop TLS *.foo.com 443", "deny news any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			target := &fake{target: "a", features: test.features}
+			if _, err := Render(planOf(t, test.rules...), Stack{target, &fake{target: "b", features: everyFeature()}}); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, protocol := range requestProtocols {
+				for _, c := range target.plan.NameClasses(protocol) {
+					got = append(got, c.describe())
+				}
+			}
+			if len(got) != 1 || got[0] != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Losses are about the grants of the plan, not about what a layer was given in their place, and each is told once.
+func TestLossesAreOfThePlan(t *testing.T) {
+	p := planOf(t, "allow shop TLS foo.com 443")
+	admits := wider(TLSByName)
+	admits[Baseline] = Wider
+	b := &fake{target: "b", features: admits, render: func(p *Plan, out *Emitter) error {
+		for g := range p.Grants() {
+			if !g.Admit {
+				t.Errorf("%s is not to be admitted alone", g.ID)
+			}
+			for _, why := range []string{"2", "1", "2"} {
+				out.Skip(g, HostExact, why)
+			}
+			out.Skip(g, HTTPByName, "0")
+			out.Skip(g, HTTPByName, "3")
+			out.Skip(g, HostExact, "0")
+		}
+		return nil
+	}}
+	res, err := Render(p, Stack{&fake{target: "a", features: everyFeature()}, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range res.Losses {
+		got = append(got, string(l.Feature)+" "+l.Why)
+		if l.Grant != p.grants[1] {
+			t.Errorf("a loss of %+v", l.Grant)
+		}
+	}
+	if want := []string{"host-exact 0", "host-exact 1", "host-exact 2", "http-by-name 0", "http-by-name 3"}; !slices.Equal(got, want) {
+		t.Errorf("losses %q, want %q", got, want)
+	}
+	// The baseline that the first layer skips is the plan's, too.
+	_, err = Render(p, Stack{skipping("a", everyFeature(), SourcePods, BaselineRule), &fake{target: "b", features: admits}})
+	var widening *WideningError
+	if !errors.As(err, &widening) || len(widening.Losses) != 1 || widening.Losses[0].Grant != p.grants[0] {
+		t.Errorf("%v", err)
+	}
+	both := skipping("a", everyFeature(), SourcePods, BaselineRule)
+	_, err = Render(p, Stack{both, skipping("b", admits, HostExact, BaselineRule)})
+	if !errors.As(err, &widening) || lossLines(widening.Losses) != "#baseline a source-pods wider; #baseline b host-exact wider" || widening.Losses[1].Grant != p.grants[0] {
+		t.Errorf("%v", err)
+	}
+}
+
+// No layer renders when it is known that something would be wider.
+func TestNothingIsRenderedThatIsWider(t *testing.T) {
+	target := &fake{target: "a", features: without(HostGlob)}
+	if _, got := outcome(t, planOf(t, "allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"), Stack{target}); got != "wider: p/r2 a host-glob wider" || target.plan != nil {
+		t.Errorf("%q, and plan %v", got, target.plan)
+	}
+}
+
+// A layer without features is given a plan of a target that can say nothing.
+func TestNoFeaturesAreNotEveryFeature(t *testing.T) {
+	target := &fake{target: "a"}
+	if _, got := outcome(t, planOf(t), Stack{target, &fake{target: "b", features: everyFeature()}}); got != "" || target.plan.features.has(HostExact) {
+		t.Errorf("%q", got)
+	}
+}
+
+// What no class carries is lost, and no layer is given it.
+func TestWhatNoClassCarriesIsNotRendered(t *testing.T) {
+	target := &fake{target: "a", features: everyFeature()}
+	res, got := outcome(t, planOf(t, "allow shop TLS foo.com 443", "allow shop TLS bar.com 443", "within * any 203.0.113.0/24 or any bar.com"), Stack{target})
+	if want := "p/r1 a within-address-on-name narrower"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if diff := cmp.Diff([]GrantID{"#baseline", "p/r2#TLS bar.com port 443", "p/r3#within"}, res.Layers[0].Enforces); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -206,6 +206,20 @@ func TestClasses(t *testing.T) {
 		{"addresses within", []string{"allow shop TCP 203.0.113.0/24 5432", "within shop/a any 203.0.113.0/25"}, []string{
 			"TCP 5432 203.0.113.0/25 from namespaces=shop [p/r1]", "TCP 5432 203.0.113.128/25 from namespaces=shop except namespaces=shop serviceAccounts=a [p/r1]"}},
 		{"both families", []string{"allow shop UDP 2001:db8::/32 203.0.113.0/24 443", "deny shop UDP ::/0"}, []string{"UDP 443 203.0.113.0/24 from namespaces=shop [p/r1]"}},
+		{"addresses by the ports of several rules", []string{"allow shop TCP 203.0.113.0/24 5433-5434", "allow shop TCP 203.0.113.0/24 5432-5433"}, []string{"TCP 5432-5434 203.0.113.0/24 from namespaces=shop [p/r1 p/r2]"}},
+		{"addresses in order of ports", []string{"allow shop TCP 203.0.113.0/24 1", "allow news TCP 203.0.113.0/24 2"}, []string{
+			"TCP 1 203.0.113.0/24 from namespaces=shop [p/r1]", "TCP 2 203.0.113.0/24 from namespaces=news [p/r2]"}},
+		{"several denies for the target", []string{"allow shop HTTP 203.0.113.6/31 80", "deny * HTTP evil.com", "deny * HTTP 203.0.113.7 POST"}, []string{
+			"HTTP 80 203.0.113.6/32 from namespaces=shop [p/r1 not p/r2]", "HTTP 80 203.0.113.7/32 from namespaces=shop [p/r1 not p/r2 not p/r3]"}},
+		{"several boundaries of names", []string{"allow shop TLS a.com b.com c.com 443", "within * any a.com b.com", "within shop any b.com c.com"}, []string{"TLS 443 b.com from namespaces=shop [p/r1]"}},
+		{"several boundaries of addresses", []string{"allow shop TCP 203.0.113.0/24 443", "within * any 203.0.113.0/25", "within shop any 203.0.113.64/26 203.0.113.128/25"}, []string{
+			"TCP 443 203.0.113.64/26 from namespaces=shop [p/r1]"}},
+		{"ports that are denied by turns", []string{"allow shop TLS foo.com 1-4", "deny * any foo.com 2 4"}, []string{"TLS 1 foo.com from namespaces=shop [p/r1]", "TLS 3 foo.com from namespaces=shop [p/r1]"}},
+		{"globs one below the other", []string{"allow shop TLS api-*.foo.com 443", "allow news TLS api-?.foo.com 443", "allow lab TLS *.foo.com 443"}, []string{
+			"TLS 443 *.foo.com from namespaces=lab [p/r3]", "TLS 443 api-*.foo.com from namespaces=shop [p/r1]", "TLS 443 api-?.foo.com from namespaces=news [p/r2]"}},
+		{"sources that are taken, the widest", []string{"allow * TLS foo.com 443", "deny shop/a any foo.com", "deny shop any foo.com", "deny news any foo.com"}, []string{
+			"TLS 443 foo.com from everything except namespaces=news or namespaces=shop [p/r1]"}},
+		{"a call by method and path is denied", []string{"allow shop HTTP foo.com 80", "deny * HTTP foo.com GET /a/*"}, []string{"HTTP 80 foo.com from namespaces=shop [p/r1 not p/r2]"}},
 		{"names denied on addresses", []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS evil.com"}, []string{"TCP 443 203.0.113.0/24 from namespaces=shop [p/r1 not p/r2]"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -125,7 +125,7 @@ func (r *rendering) tellSources() {
 	}
 	q.guarded = told != nil
 	for i := range r.layers {
-		if l := &r.layers[i]; q.guarded && l.features[SourcesByGateway] == Same {
+		if l := &r.layers[i]; l.features[SourcesByGateway] == Same {
 			l.features = maps.Clone(l.features)
 			maps.Copy(l.features, told)
 		}
@@ -178,9 +178,7 @@ func (r *rendering) widen(l Loss) {
 		r.lose(l)
 		return
 	}
-	if g := r.original[l.Grant.ID]; g != nil {
-		l.Grant = g
-	}
+	l.Grant = r.original[l.Grant.ID]
 	r.wider = append(r.wider, l)
 }
 

@@ -137,11 +137,19 @@ func ruleOf(t testing.TB, id, text string) *policy.EffectiveRule {
 	return r
 }
 
-// sourceOf reads "*", "ns", "ns,ns", "ns/sa", "ns?label=value".
+// sourceOf reads "*", "ns", "ns,ns", "ns/sa", "ns?label=value", and several by "+".
 func sourceOf(s string) identity.Selector {
 	if s == "*" {
 		return identity.Everything()
 	}
+	var terms []identity.Term
+	for _, term := range strings.Split(s, "+") {
+		terms = append(terms, termOf(term))
+	}
+	return identity.MustSelector(terms...)
+}
+
+func termOf(s string) identity.Term {
 	ns, sa, account := strings.Cut(s, "/")
 	ns, label, labelled := strings.Cut(ns, "?")
 	term := identity.Term{Namespaces: strings.Split(ns, ",")}
@@ -152,7 +160,7 @@ func sourceOf(s string) identity.Selector {
 		k, v, _ := strings.Cut(label, "=")
 		term.PodLabels = matchLabel(k, v)
 	}
-	return identity.MustSelector(term)
+	return term
 }
 
 func destinationOf(t testing.TB, f []string) policy.Destination {
@@ -165,6 +173,8 @@ func destinationOf(t testing.TB, f []string) policy.Destination {
 			d.Addresses = d.Addresses.Union(p)
 		} else if mode, ok := strings.CutPrefix(word, "originate:"); ok {
 			d.OriginateTLS = &policy.TLSOrigination{Port: 443, Mode: map[string]policy.TLSMode{"Simple": policy.SimpleTLS, "Mutual": policy.MutualTLS}[mode]}
+		} else if strings.HasPrefix(word, "/") {
+			d.Paths = append(d.Paths, policy.MustParsePath(word))
 		} else if word == strings.ToUpper(word) {
 			d.Methods = append(d.Methods, word)
 		} else {
@@ -223,6 +233,13 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "methods by name", features: []Features{without(HTTPMethods)}, rules: []string{"allow shop HTTP foo.com 80 GET"}, losses: "p/r1 a http-methods narrower"},
 		{name: "methods by address", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP 203.0.113.7 80 GET"}, losses: "p/r1 a http-methods narrower"},
 
+		{name: "methods by name that can be said", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP foo.com 80 GET"}},
+		{name: "methods and paths by name", features: []Features{without(HTTPPaths)}, rules: []string{"allow shop HTTP foo.com 80 GET /a/*"}, losses: "p/r1 a http-paths narrower"},
+		{name: "ports of TCP are listed for HTTP", features: []Features{without(PortRanges)}, rules: []string{"allow shop TCP foo.com 8000-8039", "allow shop HTTP foo.com 9000-9029"}, losses: "p/r1 a port-ranges narrower"},
+		{name: "ports of HTTP are listed for TCP", features: []Features{without(PortRanges)}, rules: []string{"allow shop TCP foo.com 8000-8029", "allow shop HTTP foo.com 9000-9039"}, losses: "p/r2 a port-ranges narrower"},
+		{name: "many ports of several rules", features: []Features{without(PortRanges)}, rules: []string{"allow shop TLS foo.com 8000-8029", "allow shop TLS foo.com 9000-9029", "allow shop TLS foo.com 10000-10029"}, losses: "p/r3 a port-ranges narrower"},
+		{name: "as many ports, the least rule first", features: []Features{without(PortRanges)}, rules: []string{"allow shop TLS foo.com 9000-9039", "allow shop TLS foo.com 8000-8039"}, losses: "p/r2 a port-ranges narrower"},
+
 		{name: "denied", features: []Features{without(SourcePods)}, rules: []string{"allow shop?app=x TLS foo.com 443", "deny shop any *.com"}, inert: "p/r1"},
 		{name: "denied by several together", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.0/31 5432", "deny shop any 203.0.113.0/32", "deny shop any 203.0.113.1/32"}, inert: "p/r1"},
 		{name: "denied to each of the sources", features: []Features{everyFeature()}, rules: []string{"allow shop,news TLS foo.com 443", "deny shop any foo.com", "deny news any *.com foo.com"}, inert: "p/r1"},
@@ -236,6 +253,24 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "within another protocol's address", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * UDP 203.0.113.0/24"}, inert: "p/r1"},
 		{name: "within a part of the protocol", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * TLS 203.0.113.0/24"}, losses: "p/r1 a tls-by-address narrower"},
 		{name: "a part of the protocol denied", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS 203.0.113.7"}, losses: "p/r1 a tls-by-address narrower"},
+
+		{name: "within names alone", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * any foo.com"}, losses: "p/r1 a within-name-on-address narrower"},
+		{name: "within a part of the protocol elsewhere", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * TLS 198.51.100.0/24"}, inert: "p/r1"},
+		{name: "within a part of the protocol, and denied", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * TLS 203.0.113.0/24", "deny shop any 203.0.113.7"}, inert: "p/r1"},
+		{name: "within an address, and denied", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * any 203.0.113.0/24", "deny shop any foo.com"}, inert: "p/r1"},
+		{name: "HTTP denied on an address", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.0/24 80", "deny * HTTP 203.0.113.7"}, losses: "p/r1 a http-by-address narrower"},
+
+		{name: "some sources denied that another deny covers", features: []Features{without(SourcePods)}, rules: []string{"allow * TLS foo.com 443", "deny shop any foo.com", "deny shop?app=x any foo.com"}},
+		{name: "some sources denied that another deny covers elsewhere", features: []Features{without(SourcePods)}, rules: []string{
+			"allow * TLS a.foo.com 443", "allow * TLS b.foo.com 443", "deny shop any a.foo.com", "deny shop?app=x any *.foo.com"}, wider: "p/r4 a source-accounts wider"},
+		{name: "some sources denied that no other deny covers", features: []Features{without(SourcePods)}, rules: []string{"allow * TLS foo.com 443", "deny news any foo.com", "deny shop?app=x any foo.com"}, wider: "p/r3 a source-accounts wider"},
+		{name: "calls denied to who is denied all", features: []Features{without(HTTPMethods)}, rules: []string{"allow * HTTP a.com 80", "deny shop any a.com", "deny shop HTTP a.com POST"}},
+		{name: "calls denied to who is denied all between rules", features: []Features{without(HTTPMethods)}, rules: []string{"allow * HTTP a.com 80", "deny shop any a.com", "deny news any a.com", "deny shop,news HTTP a.com POST"}},
+		{name: "calls denied to who is denied all between rules elsewhere", features: []Features{without(HTTPMethods)}, rules: []string{
+			"allow * HTTP a.foo.com 80", "allow * HTTP b.foo.com 80", "deny shop any a.foo.com", "deny news any a.foo.com", "deny shop,news HTTP *.foo.com POST"}, wider: "p/r5 a http-methods wider"},
+		{name: "calls denied to who is denied all between rules, one of which cannot be said", features: []Features{without(HTTPMethods, SourcePods)}, rules: []string{
+			"allow * HTTP a.com 80", "deny shop any a.com", "deny news?app=x any a.com", "deny shop,news?app=x HTTP a.com POST"}, wider: "p/r3 a source-accounts wider; p/r4 a http-methods wider"},
+		{name: "calls denied to some of who is denied all", features: []Features{without(HTTPMethods)}, rules: []string{"allow * HTTP a.com 80", "deny shop any a.com", "deny shop,news HTTP a.com POST"}, wider: "p/r3 a http-methods wider"},
 
 		{name: "glob denied", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, wider: "p/r2 a host-glob wider"},
 		{name: "glob denied, said wider", features: []Features{wider(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, wider: "p/r2 a host-glob wider"},
@@ -261,6 +296,24 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "both wider", features: []Features{wider(TLSByName), wider(HostExact)}, rules: []string{"allow shop TLS foo.com 443"}, losses: "p/r1 a,b tls-by-name narrower"},
 		{name: "what more layers say exactly comes first", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{
 			"allow shop TCP 203.0.113.7 443", "allow shop TLS 203.0.113.7 443", "allow shop HTTP 203.0.113.7 443"}, losses: "p/r2 b tls-by-address narrower"},
+		{name: "what more layers say exactly comes before the least rule", features: []Features{wider(TLSByAddress, HTTPByAddress), wider(TCPByAddress, HTTPByAddress), wider(TCPByAddress)}, rules: []string{
+			"allow shop TCP 203.0.113.7 443", "allow shop TLS 203.0.113.7 443", "allow shop HTTP 203.0.113.7 443"}, losses: "p/r1 b,c tcp-by-address narrower"},
+		{name: "names apart from addresses", features: []Features{saying(wider(TLSByName), NamesApart), saying(wider(TCPByAddress), NamesApart)}, rules: []string{"allow shop TLS foo.com 443", "allow shop TCP 203.0.113.7 443"}},
+		{name: "names not apart from addresses in one layer", features: []Features{saying(wider(TLSByName), NamesApart), wider(TCPByAddress)}, rules: []string{"allow shop TLS foo.com 443", "allow shop TCP 203.0.113.7 443"},
+			losses: "p/r2 b tcp-by-address narrower"},
+		{name: "names apart from addresses, names among them", features: []Features{saying(wider(TLSByName), NamesApart), saying(wider(TCPByName), NamesApart)}, rules: []string{"allow shop TLS foo.com 443", "allow shop TCP foo.com 443"},
+			losses: "p/r2 b tcp-by-name narrower"},
+		{name: "names apart from addresses, addresses among them", features: []Features{saying(wider(TLSByAddress), NamesApart), saying(wider(TCPByAddress), NamesApart)}, rules: []string{"allow shop TLS 203.0.113.7 443", "allow shop TCP 203.0.113.7 443"},
+			losses: "p/r2 b tcp-by-address narrower"},
+		{name: "names apart, said without the baseline", features: []Features{saying(wider(TLSByName, TCPByAddress), NamesApart), saying(without(Baseline), NamesApart)}, rules: []string{"allow shop TLS foo.com 443"}},
+		{name: "addresses apart from names, said without the baseline", features: []Features{saying(wider(TLSByName, TCPByAddress), NamesApart), saying(without(Baseline), NamesApart)}, rules: []string{"allow shop TCP 203.0.113.7 443"},
+			losses: "p/r1 a,b tcp-by-address narrower"},
+		{name: "not said at all, and without the baseline", features: []Features{everyFeature(), without(Baseline, TLSByName)}, rules: []string{"allow shop TLS foo.com 443"}, losses: "p/r1 b tls-by-name narrower"},
+		{name: "TLS by address is not overlooked", features: []Features{tcpAlone(TLSByAddress), everyFeature()}, rules: []string{"allow shop TLS 203.0.113.7 443"}, losses: "p/r1 a tls-by-address narrower"},
+		{name: "each exact and wider, a port shared with the first of two", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{
+			"allow shop TLS 203.0.113.7 1", "allow shop TLS 203.0.113.7 2", "allow shop TCP 203.0.113.7 1"}, losses: "p/r3 a tcp-by-address narrower"},
+		{name: "calls denied to who is denied all, by each layer a part", features: []Features{without(HTTPMethods, SourcePods), without(HTTPMethods, SourceAccounts)}, rules: []string{
+			"allow * HTTP a.com 80", "deny shop/x any a.com", "deny news?app=y any a.com", "deny shop/x+news?app=y HTTP a.com POST"}},
 		{name: "each exact and wider, other ports", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{"allow shop TLS 203.0.113.7 443", "allow shop TCP 203.0.113.7 5432"}},
 		{name: "each exact and wider, a port shared", features: []Features{wider(TCPByAddress), wider(TLSByAddress)}, rules: []string{"allow shop TLS 203.0.113.7 443", "allow shop TCP 203.0.113.7 442-444"},
 			losses: "p/r2 a tcp-by-address narrower"},

@@ -8,8 +8,8 @@ type Warden interface {
 	Wards(p *Plan, deny *Grant, needs []Feature) bool
 }
 
-// wards reports whether the layer keeps out what a taker asks for.
+// wards reports whether the layer keeps out what a deny asks for. Boundaries ask for sources alone.
 func (l *layer) wards(p *Plan, d demand) bool {
 	w, ok := l.renderer.(Warden)
-	return ok && d.taker.Kind == DenyGrant && len(d.needs) > 0 && w.Wards(p, d.taker, d.needs)
+	return ok && len(d.needs) > 0 && w.Wards(p, d.taker, d.needs)
 }
