@@ -314,7 +314,7 @@ func (l *layer) says(id GrantID) bool { return l.said[id] != nil && !l.said[id].
 // packetFilter returns the layer that keeps pods from going round the others: a packet filter whose baseline holds; -1 when there is none.
 func (r *rendering) packetFilter() int {
 	for i, l := range r.layers {
-		if l.features[PacketFilter] == Same && r.base.has(i) && l.says(baselineID) && l.out.assured[baselineID].Holds == Holds {
+		if l.features[PacketFilter] == Same && r.base.has(i) && l.out.assured[baselineID].Holds == Holds {
 			return i
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
 )
 
@@ -323,6 +324,7 @@ func TestBehindAPacketFilter(t *testing.T) {
 		{"itself", Stack{filter("a", everyFeature(), WithPacketFilter)}, "at a, with a packet filter: why a"},
 		{"that says the same of itself", Stack{alike, same("b", everyFeature(), WithPacketFilter)}, "there, behind there, holds: so; b keeps pods from going round it: so"},
 		{"that is not one of all sources", Stack{holding("a", everyFeature(), always(WithPacketFilter)), leaky, assuring("c", everyFeature(), Advisory)}, "at a, with a packet filter: why a"},
+		{"that is none, and comes first", Stack{holding("b", everyFeature(), always(WithPacketFilter)), assuring("a", wider(TLSByName), Holds)}, "at b, with a packet filter: why b"},
 		{"not needed", Stack{holding("a", everyFeature(), always(Holds)), filter("b", wider(TLSByName), Holds)}, "at a, holds: why a"},
 		{"of no use", Stack{holding("a", everyFeature(), always(Advisory)), filter("b", wider(TLSByName), Holds)}, "at a, advisory: why a"},
 	} {
@@ -342,24 +344,27 @@ func TestBehindAPacketFilter(t *testing.T) {
 func TestAssuranceOfWhatIsLeftToOthers(t *testing.T) {
 	const left = "at coarse, advisory: who goes round the other layers escapes rule %s, which this one cannot say; otherwise why coarse"
 	const holds = "at coarse, holds: why coarse"
-	coarse, fine := without(SourceAccounts, SourcePods), everyFeature()
+	coarse, fine := without(SourcePods, DenyAddressOnName), everyFeature()
 	for _, test := range []struct {
 		name         string
 		rules        []string
 		coarse, fine Hold
 		want         []string // of the allows in order
 	}{
-		{"to the addresses that are denied", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "deny shop/x any 203.0.113.7"}, Holds, Advisory,
+		{"to the addresses that are denied", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "deny shop?app=x any 203.0.113.7"}, Holds, Advisory,
 			[]string{fmt.Sprintf(left, "p/r3"), holds}},
-		{"to the ports that are denied", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 203.0.113.0/24 80", "deny shop/x any 203.0.113.7 443"}, Holds, Advisory,
+		{"to the ports that are denied", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 203.0.113.0/24 80", "deny shop?app=x any 203.0.113.7 443"}, Holds, Advisory,
 			[]string{fmt.Sprintf(left, "p/r3"), holds}},
-		{"by one of several rules", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "deny shop/x any 203.0.113.7", "deny shop/x any 198.51.100.7"}, Holds, Advisory,
+		{"by one of several rules", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "deny shop?app=x any 203.0.113.7", "deny shop?app=x any 198.51.100.7"}, Holds, Advisory,
 			[]string{fmt.Sprintf(left, "p/r3"), fmt.Sprintf(left, "p/r4")}},
-		{"what a boundary takes", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "within shop/x any 198.51.100.0/24"}, Holds, Advisory,
+		{"what a boundary takes", []string{"allow * TCP 203.0.113.0/24 443", "allow * TCP 198.51.100.0/24 443", "within shop?app=x any 198.51.100.0/24"}, Holds, Advisory,
 			[]string{fmt.Sprintf(left, "p/r3"), fmt.Sprintf(left, "p/r3")}}, // of the same sources: rather too low
-		{"what is advisory anyway", []string{"allow * TCP 203.0.113.0/24 443", "deny shop/x any 203.0.113.7"}, Advisory, Advisory,
+		{"of others", []string{"allow shop TCP 203.0.113.0/24 443", "allow news TCP 203.0.113.0/24 443", "deny shop?app=x any 203.0.113.7"}, Holds, Advisory,
+			[]string{fmt.Sprintf(left, "p/r3"), holds}},
+		{"of names, by address", []string{"allow * TLS foo.com 443", "deny * any 203.0.113.7"}, Holds, Advisory, []string{fmt.Sprintf(left, "p/r2")}},
+		{"what is advisory anyway", []string{"allow * TCP 203.0.113.0/24 443", "deny shop?app=x any 203.0.113.7"}, Advisory, Advisory,
 			[]string{"at coarse, advisory: why coarse"}},
-		{"what the other layer holds", []string{"allow * TCP 203.0.113.0/24 443", "deny shop/x any 203.0.113.7"}, Holds, Holds,
+		{"what the other layer holds", []string{"allow * TCP 203.0.113.0/24 443", "deny shop?app=x any 203.0.113.7"}, Holds, Holds,
 			[]string{"at fine, holds: why fine"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -553,5 +558,161 @@ func TestWhatNoClassCarriesIsNotRendered(t *testing.T) {
 	}
 	if diff := cmp.Diff([]GrantID{"#baseline", "p/r2#TLS bar.com port 443", "p/r3#within"}, res.Layers[0].Enforces); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Of assurances that hold alike, one is told whatever the order in which they are given: of a layer's own the last by text, of several layers' the first.
+func TestAssurancesThatHoldAlike(t *testing.T) {
+	p := planOf(t)
+	assures := func(target string, list ...Assurance) *fake {
+		return &fake{target: target, features: everyFeature(), render: func(p *Plan, out *Emitter) error {
+			for g := range p.Grants() {
+				out.Emit(object(target), Same, g)
+				for _, a := range list {
+					out.Assure(g, a)
+				}
+			}
+			return nil
+		}}
+	}
+	one, two, three := Assurance{"here", Holds, "1"}, Assurance{"here", Holds, "2"}, Assurance{"there", Holds, "0"}
+	for _, test := range []struct {
+		stack Stack
+		want  Assurance
+	}{
+		{Stack{assures("a", one, two, three)}, three}, {Stack{assures("a", three, two, one)}, three}, {Stack{assures("a", two, one)}, two}, {Stack{assures("a", one, two)}, two},
+		{Stack{assures("a", three), assures("b", two), assures("c", one)}, one}, {Stack{assures("a", one), assures("b", two), assures("c", three)}, one},
+		{Stack{assures("a", three), assures("b", two)}, two},
+	} {
+		res, err := Render(p, test.stack)
+		if err != nil || res.Assurances[0].Assurance != test.want {
+			t.Errorf("%v %v, want %v", res, err, test.want)
+		}
+	}
+	foreign := &Grant{ID: "other"}
+	if _, err := renderBy(p, everyFeature(), func(p *Plan, out *Emitter) {
+		out.Emit(object("a"), Same, slices.Collect(p.Grants())...)
+		out.Assure(foreign, one)
+	}); err == nil || !strings.Contains(err.Error(), "Assure: a grant that is not in the plan") {
+		t.Errorf("a foreign grant is assured: %v", err)
+	}
+}
+
+// A deny that no layer can say of what it takes from is kept out by a layer that wards, if it is asked for it: whatever the place of the layer in the stack, and
+// only for what the deny needs besides its sources.
+func TestWards(t *testing.T) {
+	names := without(DenyAddressOnName, SourcePods)
+	for _, test := range []struct {
+		name  string
+		rules []string
+		wards []policy.RuleID
+		want  string
+		asked []policy.RuleID
+	}{
+		{"kept out", []string{"allow shop TLS foo.com 443", "deny shop any 203.0.113.7"}, []policy.RuleID{"p/r2"}, "", []policy.RuleID{"p/r2"}},
+		{"not kept out", []string{"allow shop TLS foo.com 443", "deny shop any 203.0.113.7"}, nil, "wider: p/r2 names deny-address-on-name wider", []policy.RuleID{"p/r2"}},
+		{"one of two kept out", []string{"allow shop TLS foo.com 443", "deny shop any 203.0.113.7", "deny shop any 203.0.113.8"}, []policy.RuleID{"p/r3"},
+			"wider: p/r2 names deny-address-on-name wider", []policy.RuleID{"p/r2", "p/r3"}},
+		{"sources that cannot be said", []string{"allow shop TLS foo.com 443", "deny shop?app=x any foo.com"}, []policy.RuleID{"p/r2"}, "wider: p/r2 names source-accounts wider", nil},
+		{"a boundary of sources that cannot be said", []string{"allow shop TLS foo.com 443", "within shop?app=x any bar.com"}, []policy.RuleID{"p/r2"}, "wider: p/r2 names source-accounts wider", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, target := range []string{"a", "z"} {
+				var asked []policy.RuleID
+				w := &warding{fake{target: target, features: wider(TLSByName)}, test.wards, &asked}
+				if _, got := outcome(t, planOf(t, test.rules...), Stack{&fake{target: "names", features: names}, w}); got != test.want {
+					t.Errorf("%q, want %q", got, test.want)
+				}
+				slices.Sort(asked)
+				if asked = slices.Compact(asked); !slices.Equal(asked, test.asked) {
+					t.Errorf("asked about %q, want %q", asked, test.asked)
+				}
+			}
+		})
+	}
+}
+
+// A layer that says the baseline only wider is given it to admit, and one that cannot say it at all is not given it.
+func TestBaselineToAdmit(t *testing.T) {
+	admits, none := wider(Baseline), without(Baseline)
+	res, got := outcome(t, planOf(t), Stack{&fake{target: "a", features: everyFeature()}, &fake{target: "b", features: admits}, &fake{target: "c", features: none}})
+	if got != "" {
+		t.Fatalf("%q", got)
+	}
+	want := []LayerResult{{Target: "a", Objects: 1, Enforces: []GrantID{"#baseline"}}, {Target: "b", Objects: 1, Admits: []GrantID{"#baseline"}}, {Target: "c"}}
+	if diff := cmp.Diff(want, res.Layers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is skipped by a layer is not said by those that let it pass unseen, either.
+func TestSkippedAndOverlooked(t *testing.T) {
+	p := planOf(t, "allow shop UDP 203.0.113.7 53", "allow shop UDP 203.0.113.8 53")
+	for _, unseen := range []string{"a", "c"} {
+		res, got := outcome(t, p, Stack{&fake{target: unseen, features: tcpAlone()}, skipping("b", everyFeature(), UDPByAddress, "p/r1")})
+		if got != "p/r1 b udp-by-address narrower" {
+			t.Errorf("losses %q", got)
+		}
+		checkAccounts(t, p, res)
+		for _, l := range res.Layers {
+			if slices.ContainsFunc(slices.Concat(l.Enforces, l.Admits), func(id GrantID) bool { return strings.HasPrefix(string(id), "p/r1#") }) {
+				t.Errorf("layer %s says what is lost: %+v", l.Target, l)
+			}
+		}
+	}
+}
+
+// What a layer alone skips in part it says for the rest, and renders once.
+func TestSkippedInPart(t *testing.T) {
+	p, renders := planOf(t, "allow shop TCP 203.0.113.0/24 443"), 0
+	a := &fake{target: "a", features: everyFeature()}
+	a.render = func(p *Plan, out *Emitter) error {
+		renders++
+		for g := range p.Grants() {
+			a.emit(g, out)
+			if g.Kind == AllowGrant {
+				out.Skip(g, TCPByAddress, "some of it does not fit")
+			}
+		}
+		return nil
+	}
+	res, got := outcome(t, p, Stack{a})
+	if got != "p/r1 a tcp-by-address narrower" || len(res.Layers[0].Enforces) != 2 || renders != 1 {
+		t.Errorf("losses %q, layer %+v, %d renderings", got, res.Layers[0], renders)
+	}
+}
+
+// An exemption is for the workloads that it names, and for all where it names none.
+func TestSourcesOfExemptions(t *testing.T) {
+	target := exemptFrom{{Name: "some", From: sourceOf("shop"), Why: "shops ask"}, {Name: "all"}}
+	res, _ := outcome(t, planOf(t), Stack{target})
+	var got []string
+	for _, g := range res.Layers[0].Exempts {
+		got = append(got, string(g.ID)+" "+g.Source.Selector.String()+" "+g.Reason)
+	}
+	if want := []string{"#exemption exempt: all everything ", "#exemption exempt: some namespaces=shop shops ask"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// agree looks for a layer on each port, however the ports are cut by what is there.
+func TestAgree(t *testing.T) {
+	const a, b, c, d = layers(1), layers(2), layers(4), layers(8)
+	for _, test := range []struct {
+		exact layers
+		there map[layers]match.Ports
+		want  bool
+	}{
+		{a | b | c, nil, true},
+		{0, nil, false},
+		{a, map[layers]match.Ports{b: match.PortsOf(4)}, true},
+		{a, map[layers]match.Ports{b: match.PortsOf(3)}, false},
+		{a | b | c, map[layers]match.Ports{a | b: match.PortsOf(1), a | b | d: match.PortsOf(2), c | d: match.PortsOf(1)}, false},
+		{a | b | c, map[layers]match.Ports{a | b: match.PortsOf(1), a | b | d: match.PortsOf(2), c | d: match.PortsOf(2)}, false},
+		{a | b | c, map[layers]match.Ports{a | b: match.PortsOf(1), a | b | d: match.PortsOf(2), c | d: match.PortsOf(3)}, true},
+	} {
+		if got := agree(test.exact, match.PortsOf(1, 2, 3), test.there); got != test.want {
+			t.Errorf("agree(%b, %v) = %t", test.exact, test.there, got)
+		}
 	}
 }

@@ -211,6 +211,9 @@ func TestClasses(t *testing.T) {
 			"TCP 1 203.0.113.0/24 from namespaces=shop [p/r1]", "TCP 2 203.0.113.0/24 from namespaces=news [p/r2]"}},
 		{"several denies for the target", []string{"allow shop HTTP 203.0.113.6/31 80", "deny * HTTP evil.com", "deny * HTTP 203.0.113.7 POST"}, []string{
 			"HTTP 80 203.0.113.6/32 from namespaces=shop [p/r1 not p/r2]", "HTTP 80 203.0.113.7/32 from namespaces=shop [p/r1 not p/r2 not p/r3]"}},
+		{"names and addresses of a protocol", []string{"allow shop TCP foo.com 443", "allow shop TCP 203.0.113.6/31 443", "deny * any 203.0.113.7 443", "deny * any foo.com 80"}, []string{
+			"TLS 443 foo.com from namespaces=shop [p/r1 not p/r3]", "HTTP 443 foo.com from namespaces=shop [p/r1 not p/r3]", "TCP 443 foo.com from namespaces=shop [p/r1 not p/r3]",
+			"TCP 443 203.0.113.6/32 from namespaces=shop [p/r2]"}},
 		{"several boundaries of names", []string{"allow shop TLS a.com b.com c.com 443", "within * any a.com b.com", "within shop any b.com c.com"}, []string{"TLS 443 b.com from namespaces=shop [p/r1]"}},
 		{"several boundaries of addresses", []string{"allow shop TCP 203.0.113.0/24 443", "within * any 203.0.113.0/25", "within shop any 203.0.113.64/26 203.0.113.128/25"}, []string{
 			"TCP 443 203.0.113.64/26 from namespaces=shop [p/r1]"}},
