@@ -6,9 +6,10 @@
 //	go run . -readme FILE       # and puts those that users ask for between the marks in FILE
 //
 // All are given the same patterns and names, and before anything is timed their answers are held against those of the base, and those of the
-// base, by a test, against plain reading of the patterns. Contestants take turns in short rounds; a ratio is taken inside a round, and the
-// median of the rounds is reported, so that other work on the machine blurs it little. Time is the processor's, garbage collection
-// included.
+// base, by a test, against plain reading of the patterns. Contestants take turns in short rounds. The first half of a turn is not timed, so
+// that each has its own data at hand; a ratio is taken inside a round; and the median of the rounds, and of several builds of each contestant
+// or of several small sets, is reported, so that other work on the machine and places in memory blur it little. Time is the processor's,
+// garbage collection included.
 //
 // It is a module of its own, so that nobody who imports egress gets what it compares with. Some of that is under the GNU General Public License:
 // a program built from it is for running, not for passing on.

@@ -112,6 +112,90 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// spin looks nothing up, and takes about as long for each byte of the names.
+func spin(s stream, out []int32) {
+	for i, name := range s.names {
+		out[i] = none
+		for range 2000 * len(name) {
+			out[i] ^= 1
+		}
+	}
+}
+
+// TestGrowth: each matcher has one cell, that of its deep names to its own near ones, whichever of its functions there is.
+func TestGrowth(t *testing.T) {
+	near, deep := newStream(slices.Repeat([]string{"a.b"}, 64)), newStream(slices.Repeat([]string{strings.Repeat("a.", 29) + "b"}, 64))
+	cells := growthOf([]matcher{{find: spin}, {}, {has: spin}}, near, deep, 5, turn{64, 1 << 40})
+	if len(cells) != 3 || cells[1] != (cell{}) {
+		t.Fatalf("%#v", cells)
+	}
+	for _, c := range []cell{cells[0], cells[2]} { // 59 bytes to 3
+		if c.ratio < 7 || c.ratio > 60 || c.ns <= 0 {
+			t.Errorf("%#v", c)
+		}
+	}
+}
+
+// TestNamesFor: what happens once does not make a turn shorter, and being slow does.
+func TestNamesFor(t *testing.T) {
+	s := newStream(slices.Repeat([]string{"a.b"}, 1000))
+	calls := 0
+	slowOnce := func(s stream, out []int32) {
+		if calls++; calls == 1 {
+			for range 10 {
+				spin(s, out)
+			}
+		}
+	}
+	if n := (turn{500, 1_000_000}).namesFor(runner{run: slowOnce, s: s}); n != 500 {
+		t.Errorf("%d names of 500", n)
+	}
+	if n := (turn{5000, 1 << 40}).namesFor(runner{run: spin, s: s}); n != 1000 {
+		t.Errorf("%d names of a stream of 1000", n)
+	}
+	if n := (turn{500, 1}).namesFor(runner{run: spin, s: s}); n != 16 {
+		t.Errorf("%d names in no time, want 16", n)
+	}
+}
+
+func TestMedians(t *testing.T) {
+	got := medians([][]cell{{{1, 50}, {}, {3, 10}}, {{1, 70}, {}, {5, 90}}, {{1, 10}, {}, {4, 20}}})
+	if want := []cell{{1, 50}, {}, {4, 20}}; !slices.Equal(got, want) {
+		t.Errorf("%#v, want %#v", got, want)
+	}
+}
+
+// TestInstances: of more patterns there are fewer instances, all of them have rounds, and together about as many as the plan says.
+func TestInstances(t *testing.T) {
+	last := 5
+	for _, size := range long.sizes {
+		n, rounds := long.instances(size)
+		want := long.rounds
+		if size > 10_000 {
+			want /= 2
+		}
+		if n < 1 || n > last || n*rounds != want {
+			t.Errorf("%d patterns: %d instances of %d rounds, want %d in all", size, n, rounds, want)
+		}
+		last = n
+		if n, rounds := (plan{rounds: 1}).instances(size); n < 1 || rounds < 2 {
+			t.Errorf("%d patterns: %d instances of %d rounds", size, n, rounds)
+		}
+	}
+}
+
+func TestSmall(t *testing.T) {
+	cells, err := measureSmall(3, plan{names: 500, rounds: 3, small: 2})
+	if err != nil || len(cells) != len(smallContestants) {
+		t.Fatalf("%#v, %v", cells, err)
+	}
+	for i, c := range cells {
+		if c.ns <= 0 || c.ratio <= 0 || i == 0 && c.ratio != 1 {
+			t.Errorf("%s: %#v", smallContestants[i].name, c)
+		}
+	}
+}
+
 func TestFigures(t *testing.T) {
 	for x, want := range map[float64]string{0.5678: "0.57", 1.23: "1.2", 9.96: "10", 34.5: "35", 456: "460", 12345: "12000"} {
 		if got := figures(x); got != want {

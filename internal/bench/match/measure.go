@@ -62,21 +62,26 @@ func turnOf(patterns int) turn {
 	return turn{1 << 16, 20_000_000}
 }
 
-// race lets the runners take turns, beginning each round with another one, on the next names each time. A runner without a function has
-// no cell.
+// namesFor returns how many names of its stream a runner gets through in a turn, at least 16 if there are as many.
+func (t turn) namesFor(r runner) int {
+	n := min(16, len(r.s.names))
+	s, out := r.s.slice(0, n), make([]int32, n)
+	r.run(s, out) // the first time costs more than any other, and would leave a fast one with other names than the one that its ratio is to
+	start := cpu()
+	r.run(s, out)
+	each := max(1, (cpu()-start)/int64(n))
+	return min(t.names, len(r.s.names), max(n, int(t.budget/each)))
+}
+
+// race lets the runners take turns, beginning each round with another one, on the next names each time if the stream has more than a turn
+// takes. A runner without a function has no cell.
 func race(runners []runner, rounds int, turn turn) []cell {
 	out := make([]int32, turn.names)
 	sizes := make([]int, len(runners))
 	for i, r := range runners {
-		if r.run == nil {
-			continue
+		if r.run != nil {
+			sizes[i] = turn.namesFor(r)
 		}
-		// Also a first round that does not count.
-		n := min(16, len(r.s.names))
-		start := cpu()
-		r.run(r.s.slice(0, n), out[:n])
-		each := max(1, (cpu()-start)/int64(n))
-		sizes[i] = min(turn.names, len(r.s.names), max(n, int(turn.budget/each)))
 	}
 	times := make([][]float64, len(runners))
 	for round := range rounds {
