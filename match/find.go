@@ -6,8 +6,8 @@ import (
 )
 
 // probe returns bits for the suffixes of a name that there may be a text for: bit i for the subdomains of the last i bytes, and bit n for the
-// whole name of n bytes; and the hash of the longest. It has no branch on what the filter says. The hash of the whole name is that of the
-// bucket which is looked at most.
+// whole name of n bytes; the hash of the longest of them; and the hash of the whole name, 0 if it is too long to have one. It has no branch on
+// what the filter says.
 func (t *table) probe(r *reading) (fit, longest, whole uint64) {
 	keys, filter := t.keys, t.filter
 	ends := r.dots
@@ -41,7 +41,8 @@ func (t *table) probe(r *reading) (fit, longest, whole uint64) {
 	return fit, longest, whole
 }
 
-// isBig reports whether it is worth the time to begin to fetch buckets and texts before they are needed, because they do not stay in the caches.
+// isBig reports whether it is worth the time to begin to fetch buckets and texts before they are needed: whether the buckets, of 32 bytes,
+// take more room than the caches next to the processor are sure to have for them.
 func (t *table) isBig() bool { return len(t.buckets) > 1<<13 }
 
 // fetchBucket begins to fetch the bucket of a hash.

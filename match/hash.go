@@ -48,7 +48,7 @@ func reverse(label string, buf *[maxLabelLen]byte) string {
 	return unsafe.String(&buf[0], n)
 }
 
-// read fills in r for a name, or for its last maxText bytes.
+// read fills in r, which is zero, for a name, or for its last maxText bytes.
 func (k *hashKeys) read(r *reading, name string) {
 	if n := len(name); n > maxText {
 		name = name[n-maxText:]

@@ -65,8 +65,8 @@ func (s *patternSet) hasLong() bool {
 	return s.long != nil || s.globs != nil && s.globs.long != nil
 }
 
-// firstLong finds the first of the patterns that eachLong yields. Its tail is not set. It is no part of first, which few names come through this
-// way.
+// firstLong finds the first of the patterns that eachLong yields. Its tail is not set. It is not inlined into first, so that names that do not
+// come here, nearly all, do not pay for its closure.
 //
 //go:noinline
 func (s *patternSet) firstLong(name string) (f found) {

@@ -11,7 +11,7 @@ type smallSet []ending
 // An ending is a pattern by what names that it matches end in. Most names are told by their length or their last eight bytes.
 type ending struct {
 	text       string // an exact name, and for others a dot and the suffix, or nothing
-	front      uint   // how many bytes there may be before: none, or any number; and not none, as no name begins with a dot
+	front      uint   // the most bytes that may stand before text: none, or any number (before a dot never none: no name begins with one)
 	word, mask uint64 // the last eight bytes of text
 	pattern    Pattern
 }

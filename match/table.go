@@ -24,10 +24,10 @@ type table struct {
 	buckets []bucket // ordered by the hashes of their texts; those after the homes only take what the last ones have no room for
 	arena   string   // the texts in the order of the buckets, after as many bytes as endsIn compares at once
 
-	// Subdomains have domains of minDepth labels or more. Any name is asked at near depths; at the far ones beyond them, which few texts are of,
-	// only if goOn, a filter as the other, may have the suffix of the last near depth.
-	minDepth, near, far int
-	goOn                []uint64 // nil: none
+	// Subdomains have domains of minDepth labels or more. Any name is asked at near depths; at those beyond, which few texts are of, only if
+	// goOn, a filter as the other, may have the suffix of the last near depth.
+	minDepth, near int
+	goOn           []uint64 // nil: none lie beyond
 }
 
 // A bucket lists up to twelve texts, each in a lane of sixteen bits. Where more lead to a bucket, the next one takes the rest.
@@ -41,7 +41,7 @@ const (
 	bucketSize = 12
 	bucketFill = 8       // on average; so the filter has eight bits for a text
 	moreBit    = 1 << 31 // in slot: the next bucket has texts that lead here
-	farShare   = 16      // of so many subdomains one may be of a far depth
+	farShare   = 16      // of so many subdomains one may lie beyond the near depths
 )
 
 // In every lane of a word:
@@ -116,14 +116,12 @@ func (b *tableBuilder) measure() error {
 
 // findDepths decides which depths are near, and fills in the filter of those that are not.
 func (b *tableBuilder) findDepths() {
-	all, greatest := 0, 0
+	all := 0
 	for depth, n := range b.depths {
-		if n > 0 {
-			if all == 0 {
-				b.minDepth = depth
-			}
-			all, greatest = all+n, depth
+		if all == 0 && n > 0 {
+			b.minDepth = depth
 		}
+		all += n
 	}
 	if all == 0 {
 		return
@@ -136,7 +134,6 @@ func (b *tableBuilder) findDepths() {
 		return
 	}
 	last := b.minDepth + b.near - 1
-	b.far = greatest - last
 	b.goOn = make([]uint64, beyond/4+1)
 	for _, s := range b.texts {
 		domain, deep := strings.CutPrefix(s, "*.")
