@@ -51,8 +51,9 @@ func TestMistakesOfRenderers(t *testing.T) {
 			o.APIVersion = "example.com/v1beta1" // another version of the same
 			out.Emit(o, Same)
 		}, "example.com/v1beta1 Thing ns/a is emitted twice"},
-		{"no kind", func(p *Plan, out *Emitter) { out.Emit(Object{APIVersion: "v1", Name: "a"}, Same, all(p)...) }, "no kind"},
-		{"a bad name", func(p *Plan, out *Emitter) { out.Emit(object("A"), Same, all(p)...) }, `"A"`},
+		{"no kind", func(p *Plan, out *Emitter) { out.Emit(Object{APIVersion: "v1", Name: "a"}, Same, all(p)...) }, `object "a" has no apiVersion or no kind`},
+		{"no version", func(p *Plan, out *Emitter) { out.Emit(Object{Kind: "K", Name: "a"}, Same, all(p)...) }, `object "a" has no apiVersion or no kind`},
+		{"a bad name", func(p *Plan, out *Emitter) { out.Emit(object("A"), Same, all(p)...) }, `example.com/v1 Thing ns/A: "A" is not`},
 		{"a bad namespace", func(p *Plan, out *Emitter) {
 			o := object("a")
 			o.Namespace = "*"
@@ -166,8 +167,8 @@ func TestErrorsOfRenderersAndCalls(t *testing.T) {
 		{"an exemption without a name", Stack{exemptFrom{Exemption{}}}, nil, `exemption "": exemptions need different names`},
 		{"two exemptions of a name", Stack{exemptFrom{Exemption{Name: "a"}, Exemption{Name: "a"}}}, nil, `exemption "a": exemptions need different names`},
 		{"a nil renderer", Stack{nil}, nil, "nil"},
-		{"two of a name", Stack{target, target}, nil, "different names"},
-		{"no name", Stack{&fake{features: everyFeature()}}, nil, "not empty"},
+		{"two of a name", Stack{target, target}, nil, `target "x": the layers of a stack need different names`},
+		{"no name", Stack{&fake{features: everyFeature()}}, nil, `target "": the layers`},
 		{"a bad owner", Stack{target}, []Option{WithOwner("a b")}, `owner "a b"`},
 		{"no owner", Stack{target}, []Option{WithOwner("")}, "owner"},
 		{"the renderer's own", Stack{&fake{target: "y", features: everyFeature(), render: func(*Plan, *Emitter) error { return broken }}}, nil, "target y: broken"},
