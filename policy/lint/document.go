@@ -12,7 +12,7 @@ import (
 	"github.com/egresskit/egress/policy"
 )
 
-// A site is a rule where its author wrote it.
+// A site is a rule as its author wrote it.
 type site struct {
 	rule   *policy.Rule
 	effect policy.Effect
@@ -21,45 +21,27 @@ type site struct {
 
 // document looks at each rule of a policy by itself.
 func (c *checker) document(p *policy.Policy) {
-	base := p.At
-	if base == (policy.Position{}) {
-		base.Field = fmt.Sprintf("policy %q", p.Name)
-	}
-	c.section(&p.Cluster, field(base, "spec.cluster"))
+	c.section(&p.Cluster)
 	for i := range p.Sources {
-		s := &p.Sources[i]
-		at := s.At
-		if at == (policy.Position{}) {
-			at = field(base, fmt.Sprintf("spec.sources[%d]", i))
-		}
-		c.section(&s.Section, at)
+		c.section(&p.Sources[i].Section)
 	}
 }
 
-func (c *checker) section(s *policy.Section, at policy.Position) {
+func (c *checker) section(s *policy.Section) {
 	for _, l := range []struct {
 		effect policy.Effect
 		rules  []policy.Rule
 	}{{policy.Allow, s.Allow}, {policy.Deny, s.Deny}, {policy.Within, s.Within}} {
 		for i := range l.rules {
 			r := site{&l.rules[i], l.effect, l.rules[i].At}
-			if r.at == (policy.Position{}) {
-				r.at = field(at, fmt.Sprintf("%s[%d]", l.effect, i))
-			}
 			c.expiry(r)
 			c.plainHTTP(r)
 			c.hosts(r)
+			if l.effect == policy.Allow {
+				c.written[r.at] = r.rule
+			}
 		}
 	}
-}
-
-// field returns the position of a field of what stands at at.
-func field(at policy.Position, name string) policy.Position {
-	if at.Field != "" {
-		at.Field += "."
-	}
-	at.Field += name
-	return at
 }
 
 // String names the rule in a message.
@@ -219,11 +201,7 @@ func (c *checker) sources(policies []*policy.Policy) {
 			if limited.InCluster(c.cluster).IsZero() {
 				continue // of another cluster
 			}
-			at := s.At
-			if at == (policy.Position{}) {
-				at.Field = fmt.Sprintf("policy %q.spec.sources[%d]", p.Name, i)
-			}
-			selectors, places = append(selectors, limited), append(places, place{s.Name, field(at, "from")})
+			selectors, places = append(selectors, limited), append(places, place{s.Name, field(s.At, "from")})
 		}
 	}
 	matched := make([]bool, len(selectors))

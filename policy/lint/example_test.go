@@ -39,16 +39,16 @@ func ExampleCheck() {
 		fmt.Printf("%s %s: %s\n\t%s\n", d.Severity, d.Code, d.Message, d.Advice)
 	}
 	// Output:
-	// warning always-denied: shop/files allows nothing: shop/no-files denies all of it
-	// 	remove it, or narrow the deny
-	// warning shadowed: shop/one-page never decides: shop/pages allows the same and more
-	// 	remove it, or the wider rule
 	// warning public-suffix: *.github.io matches names that anybody can get: github.io is a public suffix
 	// 	name the domains that are meant
+	// warning shadowed: shop/one-page never decides: shop/pages allows the same and more
+	// 	remove it, or the wider rule
 	// info expires-soon: the allow rule "trial" expires on 2027-06-30
 	// 	review it, and extend or remove it
 	// warning dns-over-https: dns.google: it resolves names behind the back of the cluster
 	// 	leave it out unless it is meant
+	// warning always-denied: shop/files allows nothing: shop/no-files denies all of it
+	// 	remove it, or narrow the deny
 	// warning no-source: source "checkout" selects nothing of the inventory: namespaces=shop serviceAccounts=chekout
 	// 	check the names and labels
 }

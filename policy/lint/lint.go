@@ -14,7 +14,7 @@ import (
 const (
 	Shadowed       = "shadowed"        // an allow or a deny that other rules of its effect cover: it never decides
 	AlwaysDenied   = "always-denied"   // an allow of what a deny takes away again
-	OutsideBounds  = "outside-bounds"  // an allow of what a boundary of all its sources leaves out
+	OutsideBounds  = "outside-bounds"  // an allow, or hosts or addresses of one, that a boundary of all its sources leaves nothing of
 	PublicSuffix   = "public-suffix"   // a wildcard for names that anybody can register, such as *.com, *.co.uk or *.github.io
 	MixedProtocols = "mixed-protocols" // two rules that allow one host on one port by different protocols
 	Expired        = "expired"         // a rule that is no longer in force
@@ -75,6 +75,7 @@ func Check(policies []*policy.Policy, opts ...Option) policy.Diagnostics {
 	if o.now.IsZero() {
 		o.now = time.Now()
 	}
+	policies = placed(policies)
 	e, err := policy.Compile(policies, policy.At(o.now))
 	if err != nil {
 		if found, ok := err.(policy.Diagnostics); ok {
@@ -82,7 +83,7 @@ func Check(policies []*policy.Policy, opts ...Option) policy.Diagnostics {
 		}
 		return policy.Diagnostics{{Severity: policy.Error, Code: "compile", Message: err.Error()}}
 	}
-	c := &checker{options: o}
+	c := &checker{options: o, written: map[policy.Position]*policy.Rule{}}
 	for _, p := range policies {
 		c.document(p)
 	}
@@ -94,7 +95,8 @@ func Check(policies []*policy.Policy, opts ...Option) policy.Diagnostics {
 
 type checker struct {
 	options
-	found policy.Diagnostics
+	found   policy.Diagnostics
+	written map[policy.Position]*policy.Rule // the allows as their authors wrote them
 }
 
 func (c *checker) report(severity policy.Severity, code string, at policy.Position, message, advice string) {

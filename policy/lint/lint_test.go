@@ -110,7 +110,7 @@ func TestFindings(t *testing.T) {
 	}{
 		{code: lint.Shadowed, cluster: []policy.Rule{{To: hosts("*.foo.com")}}, shop: allow(hosts("www.foo.com")), want: "p/a0 never decides: p/c0 allows the same and more"},
 		{code: lint.Shadowed, cluster: []policy.Rule{{To: hosts("*.foo.com")}}, shop: allow(hosts("www.foo.com", "foo.com"))},
-		{code: lint.Shadowed, cluster: []policy.Rule{{To: hosts("*.foo.com")}, {To: hosts("bar.com")}}, shop: allow(hosts("www.foo.com", "bar.com")), want: "p/a0 never decides: p/c0 and p/c1 allows"},
+		{code: lint.Shadowed, cluster: []policy.Rule{{To: hosts("*.foo.com")}, {To: hosts("bar.com")}}, shop: allow(hosts("www.foo.com", "bar.com")), want: "p/a0 never decides: p/c0 and p/c1 allow the same and more"},
 		{code: lint.Shadowed, shop: allow(hosts("foo.com"), hosts("foo.com")), want: "p/a1 never decides: p/a0"},
 		{code: lint.Shadowed, shop: allow(hosts("foo.com"), over(policy.TLS, 8443, "foo.com"))},
 		{code: lint.Shadowed, shop: allow(over(policy.TCP, 443, "foo.com"), hosts("foo.com")), want: "p/a1 never decides: p/a0"},
@@ -131,6 +131,15 @@ func TestFindings(t *testing.T) {
 		{code: lint.OutsideBounds, shop: within(allow(addresses("10.0.0.0/8")), addresses("11.0.0.0/8")), want: "p/shop-within"},
 		{code: lint.OutsideBounds, shop: within(allow(addresses("10.0.0.0/8")), addresses("10.0.0.0/30"))},
 		{code: lint.OutsideBounds, cluster: []policy.Rule{{To: hosts("www.foo.com")}}, shop: within(policy.Section{}, hosts("*.bar.com"))},
+		{code: lint.OutsideBounds, shop: within(allow(hosts("x.bar.com", "www.foo.com", "bar.com")), hosts("*.bar.com", "bar.com")),
+			want: `policy "p".spec.sources[0].allow[0].hosts[1]: warning outside-bounds: www.foo.com is outside the boundary p/shop-within, and p/a0 allows nothing of it`},
+		{code: lint.OutsideBounds, shop: within(allow(hosts("z.foo.com", "*.x.foo.com", "a.com")), hosts("a.com", "z.foo.com")), want: "hosts[1]: warning outside-bounds: *.x.foo.com is outside"},
+		{code: lint.OutsideBounds, shop: within(allow(hosts("a.com", "b.com")), over(policy.TLS, 8443, "a.com"), hosts("b.com")), want: "hosts[0]: warning outside-bounds: a.com is outside"},
+		{code: lint.OutsideBounds, shop: within(allow(hosts("a.com", "b.com")), hosts("b.com"), policy.MustAddresses("10.0.0.0/8"))},
+		{code: lint.OutsideBounds, shop: within(allow(hosts("a.com", "b.com")), hosts("c.com")), want: "p/a0 allows nothing: it is outside the boundary p/shop-within"},
+		{code: lint.OutsideBounds, shop: within(allow(addresses("10.0.0.0/8", "12.0.0.0/8", "14.0.0.0/8")), addresses("12.1.0.0/16")),
+			want: `policy "p".spec.sources[0].allow[0].cidrs: warning outside-bounds: 10.0.0.0/8,14.0.0.0/8 is outside the boundary p/shop-within, and p/a0 allows nothing of it`},
+		{code: lint.OutsideBounds, shop: within(allow(addresses("10.0.0.0/8")), addresses("10.0.0.0/9"))},
 
 		{code: lint.PublicSuffix, shop: allow(hosts("*.com")), want: "com is a public suffix"},
 		{code: lint.PublicSuffix, shop: allow(hosts("*.co.uk")), want: "co.uk is a public suffix"},
@@ -267,7 +276,6 @@ func TestFindingsReadAtOnce(t *testing.T) {
 	found := lint.Check([]*policy.Policy{built, loaded}, lint.At(now), lint.Inventory(shop, "prod"),
 		lint.Names("tunnel", "a way out", match.MustParsePattern("tunnel.io"), match.MustParsePattern("*.io"), match.MustParsePattern("tun*.io")))
 	const want = `
-warning outside-bounds: a/r11 allows nothing: it is outside the boundary a/cluster-within; remove it, or extend the boundary
 policy "b".spec.cluster.allow[0].expires: warning expired: the allow rule "older" expired on 2026-06-15; remove it, or extend it after a review
 policy "b".spec.sources[0].deny[0].expires: warning expired: the deny rule "old" expired on 2026-06-15; remove it, or extend it after a review
 policy "b".spec.sources[0].from: warning no-source: source "" selects nothing of the inventory: namespaces=gone; check the names and labels
@@ -287,6 +295,7 @@ a.yaml:9:7: spec.x: warning outside-bounds: a/r9 allows nothing: it is outside t
 a.yaml:10:7: spec.x: warning mixed-protocols: a/r10 allows HTTP b.example.com port 443, and a/r1 allows TLS *.example.com port 443: one host, one port and two protocols; use one protocol on a port; most enforcement points can't tell two apart
 a.yaml:10:7: spec.x.protocol: warning plain-http: the allow rule "r10" lets plain text leave the cluster; write originateTLS, or protocol: TLS where the application speaks it
 a.yaml:12:7: spec.x.hosts[0]: warning tunnel: tunnel.io: a way out; leave it out unless it is meant
+a.yaml:200:3: spec.sources[0].allow[4]: warning outside-bounds: a/r11 allows nothing: it is outside the boundary a/cluster-within; remove it, or extend the boundary
 a.yaml:200:3: spec.sources[0].allow[4].hosts[0]: warning cluster-host: cluster.local is in the cluster's domain cluster.local; egress rules do not decide about it; leave it out; traffic inside the cluster has policies of its own
 `
 	if got := "\n" + found.Error() + "\n"; got != want {

@@ -39,10 +39,10 @@ type spot struct {
 	group  int
 }
 
-// bounds is a boundary with an index of its patterns.
+// bounds is a boundary with an index from its patterns to the destinations that name them.
 type bounds struct {
 	rule  *policy.EffectiveRule
-	hosts *match.Index[struct{}]
+	hosts *match.Index[[]int]
 }
 
 func newRivals(e *policy.Engine) *rivals {
@@ -100,17 +100,17 @@ func under[K comparable](in map[K]*filed, k K) *filed {
 }
 
 func newBounds(r *policy.EffectiveRule) *bounds {
-	var b match.Builder[struct{}]
-	seen := map[match.Pattern]bool{}
-	for _, d := range r.To {
+	naming := map[match.Pattern][]int{}
+	for i, d := range r.To {
 		for _, p := range d.Hosts {
-			if !seen[p] {
-				seen[p] = true
-				b.Add(p, struct{}{})
-			}
+			naming[p] = append(naming[p], i)
 		}
 	}
-	x, _ := b.Build()
+	var b match.Builder[[]int]
+	for p, list := range naming {
+		b.Add(p, list)
+	}
+	x, _ := b.Build() // of patterns that compiled, each once
 	return &bounds{r, x}
 }
 
@@ -131,19 +131,17 @@ func (c *checker) rules(e *policy.Engine) {
 			continue
 		}
 		if by := v.coveredBy(n, r.Effect, outdoes); by != nil {
-			c.report(policy.Warning, Shadowed, r.At, fmt.Sprintf("%s never decides: %s", r.ID, those(by, r.Effect.String()+"s", "the same and more")), "remove it, or the wider rule")
+			c.report(policy.Warning, Shadowed, r.At, fmt.Sprintf("%s never decides: %s", r.ID, those(by, r.Effect, "the same and more")), "remove it, or the wider rule")
 			continue
 		}
 		if r.Effect == policy.Deny {
 			continue
 		}
 		if by := v.coveredBy(n, policy.Deny, takesAll); by != nil {
-			c.report(policy.Warning, AlwaysDenied, r.At, fmt.Sprintf("%s allows nothing: %s", r.ID, those(by, "denies", "all of it")), "remove it, or narrow the deny")
+			c.report(policy.Warning, AlwaysDenied, r.At, fmt.Sprintf("%s allows nothing: %s", r.ID, those(by, policy.Deny, "all of it")), "remove it, or narrow the deny")
 			continue
 		}
-		if b := v.outside(n); b != nil {
-			c.report(policy.Warning, OutsideBounds, r.At, fmt.Sprintf("%s allows nothing: it is outside the boundary %s", r.ID, b.ID), "remove it, or extend the boundary")
-		}
+		c.bounds(r, v.outside(n))
 		if o, ok := v.otherProtocol(n); ok {
 			c.report(policy.Warning, MixedProtocols, r.At, fmt.Sprintf("%s allows %s, and %s allows %s: one host, one port and two protocols", r.ID, r.To[0], o.ID, o.To[0]),
 				"use one protocol on a port; most enforcement points can't tell two apart")
@@ -151,15 +149,62 @@ func (c *checker) rules(e *policy.Engine) {
 	}
 }
 
-// those says that rules do something.
-func those(rules []*policy.EffectiveRule, do, what string) string {
-	ids := make([]string, len(rules))
-	for i, r := range rules {
-		ids[i] = string(r.ID)
+// bounds reports what of an allow is outside boundaries.
+func (c *checker) bounds(r *policy.EffectiveRule, out []outsider) {
+	const advice = "remove it, or extend the boundary"
+	rest := r.To[0]
+	by := make([]*policy.EffectiveRule, len(out))
+	for i, o := range out {
+		by[i] = o.by
+		rest.Addresses = rest.Addresses.Subtract(o.place.Addresses)
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	return fmt.Sprintf("%s %s %s", strings.Join(ids, " and "), do, what)
+	if len(out) > 0 && rest.Addresses.IsEmpty() && (len(rest.Hosts) == 0 || len(out) == len(rest.Hosts)) {
+		ids, several := namesOf(by)
+		what := "the boundary "
+		if several {
+			what = "the boundaries "
+		}
+		c.report(policy.Warning, OutsideBounds, r.At, fmt.Sprintf("%s allows nothing: it is outside %s%s", r.ID, what, ids), advice)
+		return
+	}
+	for _, o := range out {
+		at, what := field(r.At, "cidrs"), fmt.Sprintf("%.200s", o.place.Addresses)
+		if len(o.place.Hosts) > 0 {
+			at, what = c.hostAt(r.At, o.place.Hosts[0]), o.place.Hosts[0].String()
+		}
+		c.report(policy.Warning, OutsideBounds, at, fmt.Sprintf("%s is outside the boundary %s, and %s allows nothing of it", what, o.by.ID, r.ID), advice)
+	}
+}
+
+// hostAt returns the position of a host of the rule at at.
+func (c *checker) hostAt(at policy.Position, host match.Pattern) policy.Position {
+	if r := c.written[at]; r != nil {
+		if i := slices.IndexFunc(r.To.Hosts, host.Equal); i >= 0 {
+			return field(at, fmt.Sprintf("hosts[%d]", i))
+		}
+	}
+	return field(at, "hosts")
+}
+
+// those says that rules allow or deny something, alone or together.
+func those(rules []*policy.EffectiveRule, effect policy.Effect, what string) string {
+	ids, several := namesOf(rules)
+	do := effect.String()
+	if !several {
+		do = map[policy.Effect]string{policy.Allow: "allows", policy.Deny: "denies"}[effect]
+	}
+	return fmt.Sprintf("%s %s %s", ids, do, what)
+}
+
+// namesOf names rules, each once, and tells whether there are several.
+func namesOf(rules []*policy.EffectiveRule) (ids string, several bool) {
+	list := make([]string, len(rules))
+	for i, r := range rules {
+		list[i] = string(r.ID)
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return strings.Join(list, " and "), len(list) > 1
 }
 
 // coveredBy returns rules of an effect that together cover rule n, one for each of its patterns (the same one more than once, mostly) or
@@ -262,23 +307,92 @@ func outlives(r, o *policy.EffectiveRule) bool {
 	return r.Expires.IsZero() || !o.Expires.IsZero() && !r.Expires.Before(o.Expires)
 }
 
-// outside returns a boundary of all sources of rule n that has nothing of what the rule allows inside, and nil when there is none.
-func (v *rivals) outside(n int) *policy.EffectiveRule {
+// An outsider is hosts or addresses of a rule that a boundary has nothing of inside.
+type outsider struct {
+	place policy.Destination // with one host, or with addresses
+	by    *policy.EffectiveRule
+}
+
+// outside returns what of rule n is outside a boundary of all its sources: of each host the first such boundary, and of the addresses those that are
+// outside of one.
+func (v *rivals) outside(n int) []outsider {
+	d := v.rules[n].To[0]
+	var out []outsider
+	for _, p := range d.Hosts {
+		place := d
+		place.Hosts = []match.Pattern{p}
+		if b := v.boundaryOf(n, func(b *bounds) bool { return !b.overlaps(&place) }); b != nil {
+			out = append(out, outsider{place, b.rule})
+		}
+	}
+	if d.Addresses.IsEmpty() {
+		return out
+	}
+	inside := d
+	v.boundaryOf(n, func(b *bounds) bool {
+		place := d
+		place.Addresses = b.leavesOut(&inside)
+		if !place.Addresses.IsEmpty() {
+			inside.Addresses = inside.Addresses.Subtract(place.Addresses)
+			out = append(out, outsider{place, b.rule})
+		}
+		return inside.Addresses.IsEmpty()
+	})
+	return out
+}
+
+// boundaryOf returns the first boundary of all sources of rule n that found takes, and nil when it takes none.
+func (v *rivals) boundaryOf(n int, found func(*bounds) bool) *bounds {
 	for _, g := range v.above(n) {
 		for _, b := range v.bounds[g] {
-			if !b.overlaps(&v.rules[n].To[0]) {
-				return b.rule
+			if found(b) {
+				return b
 			}
 		}
 	}
 	return nil
 }
 
-// overlaps reports whether something of d may be inside.
+// leavesOut returns the prefixes of d, each as a whole, that the boundary has nothing of inside.
+func (b *bounds) leavesOut(d *policy.Destination) match.Prefixes {
+	var out []netip.Prefix
+	for _, p := range d.Addresses.Prefixes() {
+		place := *d
+		place.Addresses = match.NewPrefixes([]netip.Prefix{p}, nil)
+		if !b.overlaps(&place) {
+			out = append(out, p)
+		}
+	}
+	return match.NewPrefixes(out, nil)
+}
+
+// overlaps reports whether something of d, which has one host or addresses, may be inside.
 func (b *bounds) overlaps(d *policy.Destination) bool {
+	if len(d.Hosts) == 1 && d.Hosts[0].Kind() == match.Exact {
+		return b.holds(d)
+	}
 	for i := range b.rule.To {
-		if in := &b.rule.To[i]; meet(in, d) && b.placesOverlap(in, d) {
+		if in := &b.rule.To[i]; meet(in, d) && placesOverlap(in, d) {
 			return true
+		}
+	}
+	return false
+}
+
+// holds is overlaps for the name of one host.
+func (b *bounds) holds(d *policy.Destination) bool {
+	for i := range b.rule.To {
+		if in := &b.rule.To[i]; len(in.Hosts) == 0 && meet(in, d) {
+			return true
+		}
+	}
+	if h, ok := d.Hosts[0].Witness(match.Pattern{}); ok {
+		for _, list := range b.hosts.Matching(h) {
+			for _, i := range list {
+				if meet(&b.rule.To[i], d) {
+					return true
+				}
+			}
 		}
 	}
 	return false
@@ -291,23 +405,13 @@ func meet(a, b *policy.Destination) bool {
 }
 
 // placesOverlap reports whether some request is at a place of both. A request may have both a host and an address.
-func (b *bounds) placesOverlap(in, d *policy.Destination) bool {
-	if len(in.Hosts) > 0 != (len(d.Hosts) > 0) {
-		return true
-	}
-	if in.Addresses.Overlaps(d.Addresses) {
+func placesOverlap(in, d *policy.Destination) bool {
+	if len(in.Hosts) > 0 != (len(d.Hosts) > 0) || in.Addresses.Overlaps(d.Addresses) {
 		return true
 	}
 	for _, p := range d.Hosts {
-		if h, ok := p.Witness(match.Pattern{}); ok {
-			if _, _, inside := b.hosts.Lookup(h); !inside && p.Kind() == match.Exact {
-				continue // in none of the boundary's patterns, and so not in those of in
-			}
-		}
-		for _, q := range in.Hosts {
-			if p.Overlaps(q) {
-				return true
-			}
+		if slices.ContainsFunc(in.Hosts, p.Overlaps) {
+			return true
 		}
 	}
 	return false
