@@ -124,8 +124,13 @@ func TestLossesReadAtOnce(t *testing.T) {
 			t.Errorf("%q, want %q", l, want)
 		}
 	}
-	if Hold(0).String() != "invalid" || Fidelity(0).String() != "invalid" {
-		t.Error("the zero values have names")
+	for value, want := range map[fmt.Stringer]string{
+		Hold(0): "invalid", Advisory: "advisory", WithPacketFilter: "with a packet filter", Holds: "holds", Fidelity(0): "invalid", Same: "same", Narrower: "narrower", Wider: "wider",
+		GrantKind(0): "invalid", AllowGrant: "allow", DenyGrant: "deny", BoundaryGrant: "boundary", BaselineGrant: "baseline", ExemptionGrant: "exemption",
+	} {
+		if value.String() != want {
+			t.Errorf("%#v is %s, want %s", value, value, want)
+		}
 	}
 }
 
@@ -297,6 +302,9 @@ func TestStrict(t *testing.T) {
 		t.Errorf("error %v", err)
 	} else if want := "1 loss, and the rendering is strict:\nrule p/r1 allows TLS foo.com port 443: narrower in x (host-exact): it does not take single names"; err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
+	}
+	if _, err := Render(planOf(t, "allow shop TLS foo.com 443", "allow shop TLS bar.com 443"), target, Strict()); err == nil || !strings.HasPrefix(err.Error(), "2 losses, and") {
+		t.Errorf("error %v", err)
 	}
 	if _, err := Render(p, Stack{&fake{target: "x", features: everyFeature()}}, Strict()); err != nil {
 		t.Error(err)

@@ -329,8 +329,7 @@ func (res *residue) left(r *resolver, rows []row) []row {
 // demandSources demands that the sources which takers take from others can be said.
 func (l *ledger) demandSources(r *resolver, res *residue, allows, takers []row) {
 	for _, pair := range res.need {
-		others := slices.DeleteFunc(slices.Clone(takers), func(t row) bool { return r.id(t.grant.Source) == pair[0] })
-		instead := r.covering(pair[0], others)
+		instead := r.covering(pair[0], takers)
 		for _, t := range takers {
 			if r.id(t.grant.Source) != pair[0] {
 				continue

@@ -467,6 +467,7 @@ func TestLayersApplyTheDeniesThatTheyCan(t *testing.T) {
 		{"source lacking", without(SourcePods), []string{"allow shop TLS *.foo.com 443", "deny shop?app=x any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1]"},
 		{"source that need not be said", without(SourcePods), []string{"allow shop TLS *.foo.com 443", "deny shop+news?app=x any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1 not p/r2]"},
 		{"sources that are out by what cannot be said", without(SourcePods), []string{"allow * TLS *.foo.com 443", "deny shop?app=x any *.foo.com", "deny shop?app=x any api-*.foo.com"}, "TLS 443 *.foo.com from everything [p/r1]"},
+		{"sources that would be out by what can be said elsewhere alone", without(SourcePods), []string{"allow * TLS *.foo.com 443", "deny shop+news?app=x any *.foo.com", "deny shop any api-*.foo.com"}, "TLS 443 *.foo.com from everything [p/r1 not p/r3]"},
 		{"of nobody that is allowed", everyFeature(), []string{"allow shop TLS *.foo.com 443", "deny news any api-*.foo.com"}, "TLS 443 *.foo.com from namespaces=shop [p/r1]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

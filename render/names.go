@@ -405,7 +405,7 @@ func (n *namer) originate(allows []row, c *NameClass) (said, carried []row) {
 	}
 	best := allows[0]
 	for _, a := range allows[1:] {
-		if base(a.to.Hosts[0].String()) != base(best.to.Hosts[0].String()) || a.to.Hosts[0].Kind() != best.to.Hosts[0].Kind() {
+		if !a.to.Hosts[0].Equal(best.to.Hosts[0]) {
 			break // less specific
 		}
 		if h := how(a); h != "" && (how(best) == "" || h < how(best)) {

@@ -214,6 +214,19 @@ func TestClasses(t *testing.T) {
 		{"names and addresses of a protocol", []string{"allow shop TCP foo.com 443", "allow shop TCP 203.0.113.6/31 443", "deny * any 203.0.113.7 443", "deny * any foo.com 80"}, []string{
 			"TLS 443 foo.com from namespaces=shop [p/r1 not p/r3]", "HTTP 443 foo.com from namespaces=shop [p/r1 not p/r3]", "TCP 443 foo.com from namespaces=shop [p/r1 not p/r3]",
 			"TCP 443 203.0.113.6/32 from namespaces=shop [p/r2]"}},
+		{"a wildcard below a wildcard", []string{"allow shop TLS *.foo.com 443", "allow news TLS *.a.foo.com 443"}, []string{
+			"TLS 443 *.a.foo.com from namespaces=news or namespaces=shop [p/r1 p/r2]", "TLS 443 *.foo.com from namespaces=shop [p/r1]"}},
+		{"names in order of ports", []string{"allow shop TLS foo.com 1 3", "allow news TLS bar.com 2"}, []string{
+			"TLS 1 foo.com from namespaces=shop [p/r1]", "TLS 2 bar.com from namespaces=news [p/r2]", "TLS 3 foo.com from namespaces=shop [p/r1]"}},
+		{"globs in order of ports", []string{"allow shop TLS a-*.foo.com 1 3", "allow news TLS b-*.foo.com 2"}, []string{
+			"TLS 1 a-*.foo.com from namespaces=shop [p/r1]", "TLS 2 b-*.foo.com from namespaces=news [p/r2]", "TLS 3 a-*.foo.com from namespaces=shop [p/r1]"}},
+		{"calls to a glob alone", []string{"allow shop HTTP api-*.foo.com 80 GET"}, []string{"HTTP 80 api-*.foo.com from nobody and any methods GET from namespaces=shop [p/r1]"}},
+		{"calls beside other sources", []string{"allow shop HTTP a.com 80", "allow news HTTP b.com 80", "allow lab HTTP a.com b.com 80 GET"}, []string{
+			"HTTP 80 b.com from namespaces=news and any methods GET from namespaces=lab [p/r2 p/r3]", "HTTP 80 a.com from namespaces=shop and any methods GET from namespaces=lab [p/r1 p/r3]"}},
+		{"calls denied to one of several names", []string{"allow shop HTTP a.com b.com 80", "deny * HTTP a.com POST"}, []string{
+			"HTTP 80 b.com from namespaces=shop [p/r1]", "HTTP 80 a.com from namespaces=shop [p/r1 not p/r2]"}},
+		{"a part of a glob is denied", []string{"allow shop TLS api-*.foo.com 443", "deny * any *-1.foo.com", "deny news any *-2.foo.com", "deny * any *-3.bar.com"}, []string{
+			"TLS 443 api-*.foo.com from namespaces=shop [p/r1 not p/r2]"}},
 		{"several boundaries of names", []string{"allow shop TLS a.com b.com c.com 443", "within * any a.com b.com", "within shop any b.com c.com"}, []string{"TLS 443 b.com from namespaces=shop [p/r1]"}},
 		{"several boundaries of addresses", []string{"allow shop TCP 203.0.113.0/24 443", "within * any 203.0.113.0/25", "within shop any 203.0.113.64/26 203.0.113.128/25"}, []string{
 			"TCP 443 203.0.113.64/26 from namespaces=shop [p/r1]"}},
@@ -240,6 +253,33 @@ func TestClasses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestListsOfClassesAreTheirOwn: patterns, grants and denies are in order, and who appends to one list changes no other.
+func TestListsOfClassesAreTheirOwn(t *testing.T) {
+	p := planOf(t, "allow shop HTTP z.com aa.com b.com 80 81 GET", "deny * any 203.0.113.7", "deny * any 203.0.113.8", "deny * any 203.0.113.9")
+	classes := p.NameClasses(policy.HTTP)
+	if len(classes) != 2 {
+		t.Fatalf("%d classes", len(classes))
+	}
+	order := func(a, b *Grant) int { return strings.Compare(string(a.ID), string(b.ID)) }
+	for _, c := range classes {
+		if len(c.Patterns) != 3 || !slices.IsSortedFunc(c.Patterns, match.Pattern.Compare) {
+			t.Errorf("patterns %v", c.Patterns)
+		}
+		for _, list := range [][]*Grant{c.Grants, c.Calls[0].Grants, c.Denies} {
+			if len(list) != 3 || !slices.IsSortedFunc(list, order) {
+				t.Errorf("%v", list)
+			}
+		}
+	}
+	first, second := classes[0], classes[1]
+	a, b := &Grant{ID: "a"}, &Grant{ID: "b"}
+	grants, denies, patterns := append(first.Grants, a), append(first.Denies, a), append(first.Patterns, match.MustParsePattern("a.com"))
+	_, _, _ = append(second.Grants, b), append(second.Denies, b), append(second.Patterns, match.MustParsePattern("b.com"))
+	if grants[3] != a || denies[3] != a || patterns[3].String() != "a.com" {
+		t.Error("classes of two ports share what is appended")
 	}
 }
 

@@ -254,6 +254,10 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "within a part of the protocol", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * TLS 203.0.113.0/24"}, losses: "p/r1 a tls-by-address narrower"},
 		{name: "a part of the protocol denied", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.0/24 443", "deny * TLS 203.0.113.7"}, losses: "p/r1 a tls-by-address narrower"},
 
+		{name: "within a part of a glob", features: []Features{everyFeature()}, rules: []string{"allow shop TLS api-*.foo.com 443", "within * any api-1.foo.com"}, losses: "p/r1 a host-glob narrower"},
+		{name: "within a part of a wildcard", features: []Features{everyFeature()}, rules: []string{"allow shop TLS *.foo.com 443", "within * any www.foo.com"}},
+		{name: "within a glob elsewhere", features: []Features{everyFeature()}, rules: []string{"allow shop TLS foo.com 443", "within * any api-*.bar.com"}, inert: "p/r1"},
+		{name: "within some calls elsewhere", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP foo.com 80", "within * HTTP bar.com GET"}, inert: "p/r1"},
 		{name: "within names alone", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * any foo.com"}, losses: "p/r1 a within-name-on-address narrower"},
 		{name: "within a part of the protocol elsewhere", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * TLS 198.51.100.0/24"}, inert: "p/r1"},
 		{name: "within a part of the protocol, and denied", features: []Features{everyFeature()}, rules: []string{"allow shop TCP 203.0.113.7 443", "within * TLS 203.0.113.0/24", "deny shop any 203.0.113.7"}, inert: "p/r1"},
@@ -270,6 +274,8 @@ func TestLossesAndWidening(t *testing.T) {
 			"allow * HTTP a.foo.com 80", "allow * HTTP b.foo.com 80", "deny shop any a.foo.com", "deny news any a.foo.com", "deny shop,news HTTP *.foo.com POST"}, wider: "p/r5 a http-methods wider"},
 		{name: "calls denied to who is denied all between rules, one of which cannot be said", features: []Features{without(HTTPMethods, SourcePods)}, rules: []string{
 			"allow * HTTP a.com 80", "deny shop any a.com", "deny news?app=x any a.com", "deny shop,news?app=x HTTP a.com POST"}, wider: "p/r3 a source-accounts wider; p/r4 a http-methods wider"},
+		{name: "calls denied to who is denied all by one rule, and in part by another that cannot be said", features: []Features{without(HTTPMethods, SourcePods)}, rules: []string{
+			"allow * HTTP a.com 80", "deny shop any a.com", "deny shop?app=x any a.com", "deny shop HTTP a.com POST"}},
 		{name: "calls denied to some of who is denied all", features: []Features{without(HTTPMethods)}, rules: []string{"allow * HTTP a.com 80", "deny shop any a.com", "deny shop,news HTTP a.com POST"}, wider: "p/r3 a http-methods wider"},
 
 		{name: "glob denied", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"}, wider: "p/r2 a host-glob wider"},
