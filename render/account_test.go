@@ -124,7 +124,9 @@ func TestLossesReadAtOnce(t *testing.T) {
 			t.Errorf("%q, want %q", l, want)
 		}
 	}
+	assurance := Assurance{"at the gateway", Holds, "it asks"}
 	for value, want := range map[fmt.Stringer]string{
+		assurance: "at the gateway, holds: it asks", GrantAssurance{deny, assurance}: ": at the gateway, holds: it asks", Assumption{"a", "code", "text"}: "a code: text",
 		Hold(0): "invalid", Advisory: "advisory", WithPacketFilter: "with a packet filter", Holds: "holds", Fidelity(0): "invalid", Same: "same", Narrower: "narrower", Wider: "wider",
 		GrantKind(0): "invalid", AllowGrant: "allow", DenyGrant: "deny", BoundaryGrant: "boundary", BaselineGrant: "baseline", ExemptionGrant: "exemption",
 	} {
@@ -149,7 +151,7 @@ func TestWiderIsToldOnce(t *testing.T) {
 // An owner is the value of a label.
 func TestOwners(t *testing.T) {
 	for owner, want := range map[string]bool{
-		"a": true, "A-b_c.9": true, strings.Repeat("a", 63): true, strings.Repeat("a", 64): false, "": false, "-a": false, "a-": false, ".": false, "a b": false, "a/b": false, "é": false,
+		"a": true, "A-b_c.9": true, "zZ0": true, "0zZ": true, "Z0z": true, strings.Repeat("a", 63): true, strings.Repeat("a", 64): false, "": false, "-a": false, "a-": false, ".": false, "a b": false, "a/b": false, "é": false,
 	} {
 		if _, err := Render(planOf(t), layersOf(1), WithOwner(owner)); (err == nil) != want {
 			t.Errorf("%q: %v", owner, err)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -275,5 +277,46 @@ func TestWriteOrderAndNumbers(t *testing.T) {
 	}
 	if got := strings.Join(order, " "); got != "/c a/a a/b b/a" {
 		t.Errorf("order %s", got)
+	}
+}
+
+// Objects are written in one order whatever the order in which they are given, which writing leaves as it is. What an object lacks is said with its name.
+func TestOrderOfObjects(t *testing.T) {
+	one := func(version, kind, namespace, name string) render.Object {
+		return render.Object{APIVersion: version, Kind: kind, Namespace: namespace, Name: name, Labels: map[string]string{"l": "1"}, Annotations: map[string]string{"a": "1"}}
+	}
+	sorted := []render.Object{one("a/v1", "A", "", "b"), one("a/v1", "A", "n", "a"), one("a/v1", "A", "n", "b"), one("a/v1", "B", "m", "a"), one("b/v1", "A", "m", "a")}
+	var want strings.Builder
+	for i, o := range sorted {
+		if i > 0 {
+			want.WriteString("---\n")
+		}
+		if err := render.WriteYAML(&want, []render.Object{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Count(want.String(), "annotations:\n    a: \"1\"\n  labels:\n    l: \"1\"\n"); got != len(sorted) {
+		t.Errorf("%d objects with a label and an annotation", got)
+	}
+	for range 5 {
+		given := slices.Clone(sorted)
+		rand.Shuffle(len(given), func(i, j int) { given[i], given[j] = given[j], given[i] })
+		before := slices.Clone(given)
+		var got strings.Builder
+		if err := render.WriteYAML(&got, given); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(before, given); diff != "" {
+			t.Errorf("the caller's list is changed\n%s", diff)
+		}
+	}
+	for _, o := range []render.Object{one("", "K", "n", "x"), one("v1", "", "n", "x"), one("v1", "K", "n", "")} {
+		err := render.WriteYAML(io.Discard, []render.Object{o})
+		if want := strings.Join([]string{"render:", o.APIVersion, o.Kind, o.Namespace + "/" + o.Name + ": an object needs apiVersion, kind and name"}, " "); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }

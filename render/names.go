@@ -459,7 +459,7 @@ func (n *namer) demandPart(f finding, allows, takers []row) []*Grant {
 		var needs []Feature
 		if !d.byName() {
 			needs = append(needs, DenyAddressOnName)
-		} else if h := d.to.Hosts[0]; h.Kind() == match.Glob && !h.Covers(f.place) || f.place.Kind() == match.Glob && !h.Covers(f.place) {
+		} else if !d.to.Hosts[0].Covers(f.place) { // but for globs, patterns are nested or apart
 			needs = append(needs, HostGlob)
 		}
 		needs = append(needs, callFeatures(d.to)...)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/egresskit/egress/match"
 	"github.com/egresskit/egress/policy"
@@ -107,14 +106,12 @@ func (l *layer) overlooks(g *Grant) bool {
 	return l.features[NamesAlone] == Same || l.features[TCPAlone] == Same && g.To.Protocol.Transport() != policy.TCP
 }
 
-// ranged returns the allows that take port ranges. By name, ports are listed for all names of a protocol together: the allows with the
+// ranged returns the allows, which are in canonical order, that take port ranges. By name, ports are listed for all names of a protocol together: the allows with the
 // fewest ports come first, and those with which there would be too many take a range.
 func ranged(allows []*Grant) map[GrantID]bool {
 	out := map[GrantID]bool{}
 	sorted := slices.Clone(allows)
-	slices.SortStableFunc(sorted, func(a, b *Grant) int {
-		return cmp.Or(cmp.Compare(a.To.Ports.Len(), b.To.Ports.Len()), strings.Compare(string(a.ID), string(b.ID)))
-	})
+	slices.SortStableFunc(sorted, func(a, b *Grant) int { return cmp.Compare(a.To.Ports.Len(), b.To.Ports.Len()) })
 	listed := map[policy.Protocol]match.Ports{} // of requests
 	for _, g := range sorted {
 		if g.To.Ports.Len() > MaxListedPorts {

@@ -77,6 +77,9 @@ func TestNewPlan(t *testing.T) {
 	if p.Cluster() != "prod-1" || p.Inventory() != inventory {
 		t.Error("a plan forgets its cluster")
 	}
+	if n := planOf(t, "allow shop,news TLS foo.com 443", "deny lab,team-* any foo.com", "within news any foo.com").Namespaces(); !slices.Equal(n, []string{"lab", "news", "shop"}) {
+		t.Errorf("namespaces %v", n)
+	}
 	if n := NewPlan(e, "test").Namespaces(); !slices.Equal(n, []string{"lab"}) {
 		t.Errorf("namespaces of another cluster: %v", n)
 	}
@@ -181,6 +184,9 @@ func TestClasses(t *testing.T) {
 		{"the first and the last port", []string{"allow shop TLS foo.com 1 65535", "deny * any foo.com 2-65534"}, []string{"TLS 1 foo.com from namespaces=shop [p/r1]", "TLS 65535 foo.com from namespaces=shop [p/r1]"}},
 		{"the least of several originations", []string{"allow shop HTTP foo.com 80 originate:Simple", "allow news HTTP foo.com 80 originate:Mutual", "allow lab HTTP *.com 80"}, []string{
 			"HTTP 80 *.com from namespaces=lab [p/r3]", "HTTP 80 foo.com from namespaces=news by Mutual TLS to port 443 [p/r2]"}},
+		{"the least of several originations, which comes first", []string{"allow shop HTTP foo.com 80 originate:Mutual", "allow news HTTP foo.com 80 originate:Simple"}, []string{
+			"HTTP 80 foo.com from namespaces=shop by Mutual TLS to port 443 [p/r1]"}},
+		{"origination after none", []string{"allow shop HTTP foo.com 80", "allow news HTTP foo.com 80 originate:Simple"}, []string{"HTTP 80 foo.com from namespaces=news by Simple TLS to port 443 [p/r2]"}},
 		{"origination of the most specific", []string{"allow shop HTTP foo.com 80", "allow shop HTTP *.com 80 originate:Simple"}, []string{
 			"HTTP 80 foo.com from namespaces=shop [p/r1 p/r2]", "HTTP 80 *.com from namespaces=shop by Simple TLS to port 443 [p/r2]"}},
 		{"a glob of nobody", []string{"allow shop TLS api-*.foo.com 443", "deny * any *.foo.com"}, nil},

@@ -37,7 +37,7 @@ func (s *Source) sayable(f Features) (best Fidelity, lost Feature, why string) {
 		return best, SourceEveryone, "its source is every workload"
 	case f[SourceAccounts] == Same && !s.AccountsOK:
 		return best, SourceAccounts, s.AccountsWhy
-	case f[SourcePods] == Same && !s.PodsOK:
+	case f[SourcePods] == Same:
 		return best, SourcePods, s.PodsWhy
 	case s.AccountsOK:
 		return best, accounts, "its source, " + s.Selector.String() + ", is told by " + told

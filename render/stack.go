@@ -380,14 +380,15 @@ func (r *rendering) widerFeature(g *Grant, ranged bool) Feature {
 func (r *rendering) chooseTakers() {
 	for _, d := range r.demands {
 		var first missing
-		var says, leaves layers
+		var leaves layers
+		said := false // by one of the layers at least
 		for i := range r.layers {
 			if !d.exact.has(i) {
 				continue
 			}
 			lost := r.layers[i].unmet(d)
 			if lost == (missing{}) || r.saidByOthers(d, 1<<i) {
-				says |= 1 << i
+				said = true
 				continue
 			}
 			leaves |= 1 << i
@@ -397,7 +398,7 @@ func (r *rendering) chooseTakers() {
 		}
 		switch {
 		case slices.ContainsFunc(r.layers, func(l layer) bool { return l.wards(r.plan, d) }):
-		case says == 0 && !r.saidByOthers(d, d.exact):
+		case !said && !r.saidByOthers(d, d.exact):
 			r.widen(Loss{Grant: d.taker, Target: r.targets(d.exact), Feature: first.feature, Why: d.why + first.why})
 		case leaves != 0:
 			r.left = append(r.left, leftOver{d.taker, leaves})

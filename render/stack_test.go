@@ -229,6 +229,8 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "everyone", features: []Features{without(SourceEveryone, SourceAccounts, SourcePods)}, rules: []string{"allow * TLS foo.com 443"}, losses: "p/r1 a source-everyone narrower"},
 		{name: "origination", features: []Features{without(OriginateMutualTLS)}, rules: []string{"allow * HTTP foo.com 80 originate:Mutual", "allow * HTTP bar.com 80 originate:Simple"}, losses: "p/r1 a originate-mutual-tls narrower"},
 		{name: "origination differs", features: []Features{everyFeature()}, rules: []string{"allow shop/a HTTP *.foo.com 80", "allow shop/b HTTP www.foo.com 80 originate:Simple"}, losses: "p/r1 a originate-simple-tls narrower"},
+		{name: "originations differ", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP foo.com 80 originate:Simple", "allow news HTTP foo.com 80 originate:Mutual"}, losses: "p/r1 a originate-mutual-tls narrower"},
+		{name: "origination of some calls", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP foo.com 80 originate:Simple GET", "allow shop HTTP foo.com 80"}, losses: "p/r2 a originate-simple-tls narrower"},
 		{name: "origination differs for the same source", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP *.foo.com 80", "allow shop HTTP www.foo.com 80 originate:Simple"}},
 		{name: "methods by name", features: []Features{without(HTTPMethods)}, rules: []string{"allow shop HTTP foo.com 80 GET"}, losses: "p/r1 a http-methods narrower"},
 		{name: "methods by address", features: []Features{everyFeature()}, rules: []string{"allow shop HTTP 203.0.113.7 80 GET"}, losses: "p/r1 a http-methods narrower"},
@@ -268,6 +270,8 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "some sources denied that another deny covers elsewhere", features: []Features{without(SourcePods)}, rules: []string{
 			"allow * TLS a.foo.com 443", "allow * TLS b.foo.com 443", "deny shop any a.foo.com", "deny shop?app=x any *.foo.com"}, wider: "p/r4 a source-accounts wider"},
 		{name: "some sources denied that no other deny covers", features: []Features{without(SourcePods)}, rules: []string{"allow * TLS foo.com 443", "deny news any foo.com", "deny shop?app=x any foo.com"}, wider: "p/r3 a source-accounts wider"},
+		{name: "some sources denied that another deny covers where the allow is wider", features: []Features{without(SourcePods), wider(TLSByName)}, rules: []string{
+			"allow * TLS foo.com 443", "deny shop+news?app=y any foo.com", "deny shop?app=x any foo.com"}, wider: "p/r2 a source-accounts wider; p/r3 a source-accounts wider"},
 		{name: "calls denied to who is denied all", features: []Features{without(HTTPMethods)}, rules: []string{"allow * HTTP a.com 80", "deny shop any a.com", "deny shop HTTP a.com POST"}},
 		{name: "calls denied to who is denied all between rules", features: []Features{without(HTTPMethods)}, rules: []string{"allow * HTTP a.com 80", "deny shop any a.com", "deny news any a.com", "deny shop,news HTTP a.com POST"}},
 		{name: "calls denied to who is denied all between rules elsewhere", features: []Features{without(HTTPMethods)}, rules: []string{
@@ -284,6 +288,8 @@ func TestLossesAndWidening(t *testing.T) {
 		{name: "glob denied that covers", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS api-1.foo.com 443", "deny * any api-*.foo.com"}, inert: "p/r1"},
 		{name: "glob denied to others", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny other any api-*.foo.com"}},
 		{name: "glob denied elsewhere", features: []Features{without(HostGlob)}, rules: []string{"allow shop TLS *.foo.com 443", "deny * any api-*.bar.com", "deny * UDP api-*.foo.com", "deny * any api-*.foo.com 8443"}},
+		{name: "calls of a glob denied that covers", features: []Features{without(HostGlob)}, rules: []string{"allow shop HTTP api-1.foo.com 80", "deny * HTTP api-*.foo.com POST"}},
+		{name: "calls of a glob denied", features: []Features{without(HostGlob)}, rules: []string{"allow shop HTTP *.foo.com 80", "deny * HTTP api-*.foo.com POST"}, wider: "p/r2 a host-glob wider"},
 		{name: "glob denied of a lost allow", features: []Features{without(HostGlob, HTTPByName)}, rules: []string{"allow shop HTTP *.foo.com 80", "deny * any api-*.foo.com"}, losses: "p/r1 a http-by-name narrower"},
 		{name: "some sources denied", features: []Features{without(SourcePods)}, rules: []string{"allow shop TLS foo.com 443", "deny shop?app=x any foo.com"}, wider: "p/r2 a source-accounts wider"},
 		{name: "some sources denied, said wider", features: []Features{wider(SourcePods)}, rules: []string{"allow shop TLS foo.com 443", "deny shop?app=x any foo.com"}, wider: "p/r2 a source-accounts wider"},
