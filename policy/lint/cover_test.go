@@ -243,6 +243,171 @@ func TestSourcesOfTheInventory(t *testing.T) {
 	}
 }
 
+// Rules that take all of another only together cover it; of such as cover each other in a circle, enough are left.
+func TestCoveredTogether(t *testing.T) {
+	call := func(methods, path string, ports ...uint16) policy.Destination {
+		d := policy.MustHosts("a.com").HTTP(ports...)
+		if methods != "" {
+			d.Methods = strings.Split(methods, ",")
+		}
+		if path != "" {
+			d.Paths = []policy.Path{policy.MustParsePath(path)}
+		}
+		return d
+	}
+	tls := func(ports ...uint16) policy.Destination { return hosts("a.com").TLS(ports...) }
+	tcp := func(prefixes ...string) policy.Destination { return policy.MustAddresses(prefixes...).TCP(1) }
+	onTwo := func(prefixes ...string) policy.Destination { return policy.MustAddresses(prefixes...).TCP(2) }
+	two, any := policy.MustAddresses("10.0.0.0/8").TCP(1, 2), policy.MustAddresses("10.0.0.0/8", "11.0.0.0/8")
+	ports := func(first, last uint16) policy.Destination {
+		d := tls()
+		d.Ports = match.NewPorts(match.PortRange{First: first, Last: last})
+		return d
+	}
+	w, _ := match.MustParsePattern("*.foo.com").Witness(match.Pattern{})
+	low, high, middle := ports(1, 1000), ports(900, 65535), ports(500, 60000)
+	twoPaths := call("", "/a", 80)
+	twoPaths.Paths = append(twoPaths.Paths, policy.MustParsePath("/b/c"))
+	for _, c := range []struct {
+		effect policy.Effect
+		rules  []policy.Destination
+		want   string // never decide
+	}{
+		{policy.Allow, []policy.Destination{tls(1, 8), tls(2, 9), tls(1, 2)}, "r2"},
+		{policy.Allow, []policy.Destination{tls(1, 2), tls(1, 8), tls(2, 9)}, "r0"},
+		{policy.Allow, []policy.Destination{tls(1, 8), tls(3, 9), tls(1, 2, 3)}, ""},
+		{policy.Allow, []policy.Destination{tls(1, 2), tls(2, 3), tls(1, 3)}, "r2"},
+		{policy.Allow, []policy.Destination{tls(1, 2), tls(2, 3), tls(3, 4), tls(1, 4)}, "r1 r3"},
+		{policy.Allow, []policy.Destination{low, high, middle}, "r2"},
+		{policy.Allow, []policy.Destination{tls(1), hosts("*.com").TLS(2), tls(1, 2)}, "r0"},
+		{policy.Allow, []policy.Destination{tls(1, 8), hosts("*.com").TLS(2), tls(1, 2)}, "r2"},
+		{policy.Allow, []policy.Destination{tls(1, 8), hosts("b.com").TLS(2, 8), hosts("a.com", "b.com").TLS(1, 2)}, ""},
+		{policy.Allow, []policy.Destination{tls(1, 8), hosts("a.com", "b.com").TLS(2, 8), hosts("b.com").TLS(1, 8), hosts("a.com", "b.com").TLS(1, 2)}, "r3"},
+		{policy.Allow, []policy.Destination{tls(1, 8), hosts("a.com").TCP(2), tls(1, 2)}, "r2"},
+		{policy.Allow, []policy.Destination{tls(1, 8), hosts("a.com").UDP(2), tls(1, 2)}, ""},
+		{policy.Allow, []policy.Destination{hosts(w.String()).TLS(1, 8), hosts("*.foo.com").TLS(2, 9), hosts("*.foo.com").TLS(1, 2)}, ""},
+		{policy.Allow, []policy.Destination{call("", "", 80, 81).Originating(443), call("", "", 82, 83), call("", "", 80, 82).Originating(443)}, ""},
+		{policy.Allow, []policy.Destination{call("", "", 80, 81).Originating(443), call("", "", 82, 83).Originating(443), call("", "", 80, 82).Originating(443)}, "r2"},
+		{policy.Allow, []policy.Destination{call("GET", "", 80, 81), call("PUT", "", 80, 82), call("GET,PUT", "", 80)}, "r2"},
+		{policy.Allow, []policy.Destination{call("GET", "", 80, 81), call("PUT", "", 80, 82), call("", "", 80)}, ""},
+		{policy.Allow, []policy.Destination{call("GET", "/a", 80, 81), call("PUT", "", 80), call("GET,PUT", "/a", 80)}, "r2"},
+		{policy.Allow, []policy.Destination{call("GET", "/a", 80, 81), call("PUT", "/b", 80, 81), call("GET,PUT", "/a", 80)}, ""},
+		{policy.Allow, []policy.Destination{call("GET", "", 80, 83), call("PUT", "", 80, 83), call("GET", "", 81, 84), call("GET,PUT", "", 80, 81)}, ""},
+		{policy.Allow, []policy.Destination{call("GET", "", 80, 83), call("PUT", "", 80, 81), call("GET", "", 81, 84), call("GET,PUT", "/a", 80, 81)}, "r3"},
+		{policy.Allow, []policy.Destination{call("", "/a", 80, 81), call("", "/b/*", 80, 82), twoPaths}, "r2"},
+		{policy.Allow, []policy.Destination{tcp("10.0.0.0/9", "11.0.0.0/8"), tcp("10.128.0.0/9", "12.0.0.0/8"), tcp("10.0.0.0/8")}, "r2"},
+		{policy.Allow, []policy.Destination{tcp("10.0.0.0/9", "11.0.0.0/8"), tcp("10.128.0.0/10", "12.0.0.0/8"), tcp("10.0.0.0/8")}, ""},
+		{policy.Allow, []policy.Destination{tcp("10.0.0.0/8"), tcp("12.0.0.0/8"), tcp("10.1.0.0/16", "12.1.0.0/16")}, "r2"},
+		{policy.Allow, []policy.Destination{tcp("10.0.0.0/8", "13.0.0.0/8"), onTwo("10.0.0.0/9", "12.0.0.0/8"), onTwo("10.128.0.0/9", "14.0.0.0/8"), two}, "r3"},
+		{policy.Allow, []policy.Destination{tcp("10.0.0.0/8", "13.0.0.0/8"), onTwo("10.0.0.0/9", "12.0.0.0/8"), tcp("10.128.0.0/9", "14.0.0.0/8"), two}, ""},
+		{policy.Allow, []policy.Destination{tcp("0.0.0.0/0"), tcp("2001:db8::/32"), tcp("10.0.0.0/8", "2001:db8::/33")}, "r2"},
+		{policy.Deny, []policy.Destination{any.TCP(), any.UDP(), any.SCTP(), policy.MustAddresses("10.0.0.0/8")}, "r3"},
+		{policy.Deny, []policy.Destination{any.TCP(), any.UDP(), policy.MustAddresses("10.0.0.0/8")}, ""},
+		{policy.Deny, []policy.Destination{any.TCP(), any.UDP(), any.SCTP(1), policy.MustAddresses("10.0.0.0/8")}, ""},
+		{policy.Deny, []policy.Destination{policy.MustHosts("a.com", "b.com").TCP(), policy.MustHosts("a.com", "c.com").UDP(), policy.MustHosts("a.com")}, ""},
+	} {
+		var sources []policy.Source
+		for i, d := range c.rules {
+			sources = append(sources, scoped{identity.Everything(), policy.Rule{To: d}}.section(c.effect, fmt.Sprint("r", i)))
+		}
+		if got := about(t, lint.Shadowed, sources...); got != c.want {
+			t.Errorf("%s of %s: shadowed is %q, want %q", c.effect, c.rules, got, c.want)
+		}
+	}
+	// Denies take an allow together as well.
+	for _, c := range []struct {
+		denied []policy.Destination
+		want   string
+	}{{[]policy.Destination{tls(1, 8), tls(2)}, "r"}, {[]policy.Destination{tls(1), tls(3)}, ""}} {
+		sources := []policy.Source{scoped{in("shop"), policy.Rule{To: tls(1, 2)}}.section(policy.Allow, "r")}
+		for i, d := range c.denied {
+			sources = append(sources, scoped{in("s*"), policy.Rule{To: d}}.section(policy.Deny, fmt.Sprint("d", i)))
+		}
+		if got := about(t, lint.AlwaysDenied, sources...); got != c.want {
+			t.Errorf("denied %s: %q, want %q", c.denied, got, c.want)
+		}
+	}
+	// Only rules that last as long, and for all of the sources, count.
+	first, second, both := scoped{in("s*"), policy.Rule{To: tls(1, 8)}}, scoped{in("shop"), policy.Rule{To: tls(2, 9)}}, scoped{in("shop"), policy.Rule{To: tls(1, 2)}}
+	short, narrow, lasting := first, first, both
+	short.rule.Expires, narrow.from, lasting.rule.Expires = now.AddDate(1, 0, 0), in("news"), now.AddDate(1, 0, 0)
+	for _, c := range []struct {
+		first, both scoped
+		want        string
+	}{{first, both, "r3"}, {short, both, ""}, {narrow, both, ""}, {short, lasting, "r3"}} {
+		if got := about(t, lint.Shadowed, c.first.section(policy.Allow, "r1"), second.section(policy.Allow, "r2"), c.both.section(policy.Allow, "r3")); got != c.want {
+			t.Errorf("%s, %s and %s: shadowed is %q", c.first, second, c.both, got)
+		}
+	}
+}
+
+// What is left of rules for one host, or for addresses, takes all that there was, and none of it is taken by the others.
+func TestShadowedIsExact(t *testing.T) {
+	together := 0
+	rapid.Check(t, func(t *rapid.T) {
+		byHost := rapid.Bool().Draw(t, "by host")
+		p := &policy.Policy{Name: "p"}
+		var rules []policy.Destination
+		for i := range rapid.IntRange(2, 6).Draw(t, "rules") {
+			ports := rapid.SliceOfNDistinct(rapid.SampledFrom([]uint16{1, 2, 4, 5}), 1, 3, rapid.ID).Draw(t, "ports")
+			d := policy.MustHosts("a.com").HTTP(ports...)
+			if !byHost {
+				blocks := rapid.SampledFrom([]string{"10.0.0.0/32", "10.0.0.1/32", "10.0.0.0/31", "10.0.0.2/31", "10.0.0.3/32", "10.0.0.0/30"})
+				d = policy.MustAddresses(rapid.SliceOfNDistinct(blocks, 1, 3, rapid.ID).Draw(t, "addresses")...).HTTP(ports...)
+			}
+			d.Methods = rapid.SampledFrom([][]string{nil, {"GET"}, {"PUT"}, {"GET", "PUT"}}).Draw(t, "methods")
+			rules = append(rules, d)
+			p.Sources = append(p.Sources, scoped{identity.Everything(), policy.Rule{To: d}}.section(policy.Allow, fmt.Sprint("r", i)))
+		}
+		shadowed := map[int]bool{}
+		for _, d := range lint.Check([]*policy.Policy{p}, lint.At(now)) {
+			var n int
+			if d.Code == lint.Shadowed {
+				if _, err := fmt.Sscanf(d.Message, "p/r%d", &n); err != nil {
+					t.Fatal(err)
+				}
+				shadowed[n] = true
+				if strings.Contains(d.Message, " allow the same") {
+					together++
+				}
+			}
+		}
+		// Of each request that there is, the rules that are left and take it.
+		only := map[int]bool{}
+		for _, method := range []string{"GET", "PUT", "POST"} {
+			for port := range uint16(6) {
+				for last := range byte(4) {
+					given, left := 0, []int{}
+					for i, d := range rules {
+						takes := d.Ports.Contains(port) && (byHost || d.Addresses.Contains(netip.AddrFrom4([4]byte{10, 0, 0, last}))) &&
+							(d.Methods == nil || slices.Contains(d.Methods, method))
+						if takes {
+							given++
+						}
+						if takes && !shadowed[i] {
+							left = append(left, i)
+						}
+					}
+					if given > 0 && len(left) == 0 {
+						t.Fatalf("nobody takes %s on %d at %d: %v of %s", method, port, last, shadowed, rules)
+					}
+					if len(left) == 1 {
+						only[left[0]] = true
+					}
+				}
+			}
+		}
+		for i := range rules {
+			if !shadowed[i] && !only[i] {
+				t.Fatalf("rule %d is taken by others: %v of %s", i, shadowed, rules)
+			}
+		}
+	})
+	if together == 0 {
+		t.Error("no rule was covered by several: the test says little")
+	}
+}
+
 // Of two boundaries, each may leave out a part; what all hosts are outside of is told once.
 func TestOutsideOfSeveralBoundaries(t *testing.T) {
 	within := func(patterns ...string) []policy.Rule { return policy.Rules(policy.MustHosts(patterns...)) }

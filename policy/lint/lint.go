@@ -64,9 +64,12 @@ func Names(code, why string, names ...match.Pattern) Option {
 }
 
 // Check returns the findings about policies in order of position; the mistakes, when they do not compile. The order of the policies and
-// of what is in them changes nothing. Shadowing is found one pattern or prefix at a time: of two rules that say the same of a pattern, the
-// one with the lesser ID decides there. Where very many rules compete for one pattern, it is found only among the first hundred of each
-// selector.
+// of what is in them changes nothing.
+//
+// A rule never decides when others take all of it: each of its patterns lies in one of theirs, and protocols, ports, methods, paths and
+// addresses may be shared among several rules. Of rules that say the same, the one with the lesser ID decides. Not found are rules whose
+// sources only several others have together, such as one for each namespace, or whose pattern does not lie in one other but in several
+// globs; and where very many rules compete for one pattern or prefix, only the first hundred of each selector are compared.
 func Check(policies []*policy.Policy, opts ...Option) policy.Diagnostics {
 	o := options{soon: 30 * 24 * time.Hour, domain: "cluster.local"}
 	for _, opt := range opts {

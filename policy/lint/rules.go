@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type rivals struct {
 
 	hosts     *match.Index[*filed]
 	addresses map[netip.Prefix]*filed
+	prefixes  []netip.Prefix    // those of addresses, sorted
 	bounds    map[int][]*bounds // by selector
 }
 
@@ -73,6 +75,7 @@ func newRivals(e *policy.Engine) *rivals {
 		b.Add(p, f)
 	}
 	v.hosts, _ = b.Build() // of patterns that compiled, each once
+	v.prefixes = slices.SortedFunc(maps.Keys(v.addresses), comparePrefixes)
 	v.index = identity.NewIndex(v.selectors)
 	v.covering = make([][]int, len(v.selectors))
 	return v
@@ -126,19 +129,24 @@ func (v *rivals) above(n int) []int {
 // rules looks at the rules in force together.
 func (c *checker) rules(e *policy.Engine) {
 	v := newRivals(e)
+	shadowed := v.shadowed()
 	for n, r := range v.rules {
 		if r.Effect == policy.Within {
 			continue
 		}
-		if by := v.coveredBy(n, r.Effect, outdoes); by != nil {
-			c.report(policy.Warning, Shadowed, r.At, fmt.Sprintf("%s never decides: %s", r.ID, those(by, r.Effect, "the same and more")), "remove it, or the wider rule")
+		if by := shadowed[n]; by != nil {
+			c.report(policy.Warning, Shadowed, r.At, fmt.Sprintf("%s never decides: %s", r.ID, those(by, r.Effect, "the same and more")), oneOr(by, "remove it, or the wider rule", "remove it, or the others"))
 			continue
 		}
 		if r.Effect == policy.Deny {
 			continue
 		}
-		if by := v.coveredBy(n, policy.Deny, takesAll); by != nil {
-			c.report(policy.Warning, AlwaysDenied, r.At, fmt.Sprintf("%s allows nothing: %s", r.ID, those(by, policy.Deny, "all of it")), "remove it, or narrow the deny")
+		by := v.coveredBy(n, policy.Deny, takesAll)
+		if by == nil {
+			by = v.coveredTogether(n, policy.Deny, func(int) bool { return true })
+		}
+		if by != nil {
+			c.report(policy.Warning, AlwaysDenied, r.At, fmt.Sprintf("%s allows nothing: %s", r.ID, those(by, policy.Deny, "all of it")), oneOr(by, "remove it, or narrow the deny", "remove it, or narrow the denies"))
 			continue
 		}
 		c.bounds(r, v.outside(n))
@@ -189,11 +197,19 @@ func (c *checker) hostAt(at policy.Position, host match.Pattern) policy.Position
 // those says that rules allow or deny something, alone or together.
 func those(rules []*policy.EffectiveRule, effect policy.Effect, what string) string {
 	ids, several := namesOf(rules)
-	do := effect.String()
-	if !several {
-		do = map[policy.Effect]string{policy.Allow: "allows", policy.Deny: "denies"}[effect]
+	do := map[policy.Effect]string{policy.Allow: "allows", policy.Deny: "denies"}[effect]
+	if several {
+		do = effect.String()
 	}
 	return fmt.Sprintf("%s %s %s", ids, do, what)
+}
+
+// oneOr returns a text about one rule or that about several.
+func oneOr(rules []*policy.EffectiveRule, one, several string) string {
+	if _, more := namesOf(rules); more {
+		return several
+	}
+	return one
 }
 
 // namesOf names rules, each once, and tells whether there are several.
