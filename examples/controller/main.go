@@ -145,7 +145,7 @@ func run(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%d tenants: some objects to apply: %t, to delete: %t\n", len(tenants), len(apply) > 0, len(prune) > 0)
+		fmt.Fprintf(w, "tenants: %d, some objects to apply: %t, to delete: %t\n", len(tenants), len(apply) > 0, len(prune) > 0)
 		ask()
 	}
 	return nil

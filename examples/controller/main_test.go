@@ -10,10 +10,10 @@ func Example() {
 	// tenant careless refused: spec.egress.sources[0].allow[0].hosts[0]: Invalid value: "*gravatar.com": would also match other names, such as "evilgravatar.com"; write "gravatar.com" and "*.gravatar.com" as two patterns, or "?*gravatar.com" if names that only end in it are meant
 	// shop to api.stripe.com: denied: no rule allows it
 	// blog to api.stripe.com: denied: no rule allows it
-	// 2 tenants: some objects to apply: true, to delete: false
+	// tenants: 2, some objects to apply: true, to delete: false
 	// shop to api.stripe.com: allowed by shop/shop/allow-api.stripe.com-rv3coldhpm
 	// blog to api.stripe.com: denied: no rule allows it
-	// 1 tenants: some objects to apply: true, to delete: true
+	// tenants: 1, some objects to apply: true, to delete: true
 	// shop to api.stripe.com: denied: no rule allows it
 	// blog to api.stripe.com: denied: no rule allows it
 }

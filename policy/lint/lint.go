@@ -12,8 +12,8 @@ import (
 
 // The codes of findings. They are stable; the texts are not.
 const (
-	Shadowed       = "shadowed"        // an allow or a deny that other rules of its effect cover: it never decides
-	AlwaysDenied   = "always-denied"   // an allow of what a deny takes away again
+	Shadowed       = "shadowed"        // an allow or a deny that others of its effect cover, alone or together: it never decides
+	AlwaysDenied   = "always-denied"   // an allow of what denies take away again
 	OutsideBounds  = "outside-bounds"  // an allow, or hosts or addresses of one, that a boundary of all its sources leaves nothing of
 	PublicSuffix   = "public-suffix"   // a wildcard for names that anybody can register, such as *.com, *.co.uk or *.github.io
 	MixedProtocols = "mixed-protocols" // two rules that allow one host on one port by different protocols

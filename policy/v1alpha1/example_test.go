@@ -176,3 +176,32 @@ func ExampleValidateSpec() {
 	// spec.egress.cluster: Forbidden: a cluster section in a policy that speaks for namespace "shop" alone; move it to a policy without namespace, or select workloads of the namespace under sources
 	// spec.egress.cluster.allow[0].ports: Required value: an allow of TCP without ports; write ports: [5432], or a range such as "8000-8100"
 }
+
+// The configuration of a tool is read as strictly as policies, and what the tool has against it is said with its line.
+func ExampleDecodeInto() {
+	type config struct {
+		Cluster string `json:"cluster"`
+		Limit   uint8  `json:"limit"`
+	}
+	read := func(text string) (config, *v1alpha1.Fields, error) {
+		c := config{Cluster: "prod-1", Limit: 10}
+		fields, err := v1alpha1.DecodeInto(v1alpha1.File{Name: "tool.yaml", Reader: strings.NewReader(text)}, &c)
+		return c, fields, err
+	}
+	_, _, err := read("clutser: prod-2\nlimit: 300\n")
+	fmt.Println(err)
+
+	c, fields, err := read("# as many as there may be\nlimit: 200\n")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%+v\n", c)
+	if c.Limit > 100 {
+		fmt.Printf("%s: write 100 at most\n", fields.Position("limit"))
+	}
+	// Output:
+	// tool.yaml:1:1: clutser: error unknown-field: unknown field "clutser"; did you mean cluster?
+	// tool.yaml:2:8: limit: error wrong-type: the number 300 is out of range; write a number from 0 to 255
+	// {Cluster:prod-1 Limit:200}
+	// tool.yaml:2:8: limit: write 100 at most
+}
