@@ -295,7 +295,7 @@ func (r *resolver) widest(ids []int) []int {
 	for i, a := range ids {
 		covered := false
 		for j, b := range ids {
-			if i != j && r.doesCover(b, a) && (j < i || !r.doesCover(a, b)) {
+			if r.doesCover(b, a) && (j < i || !r.doesCover(a, b)) {
 				covered = true
 				break
 			}

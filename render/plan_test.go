@@ -264,7 +264,7 @@ func TestClasses(t *testing.T) {
 
 // TestListsOfClassesAreTheirOwn: patterns, grants and denies are in order, and who appends to one list changes no other.
 func TestListsOfClassesAreTheirOwn(t *testing.T) {
-	p := planOf(t, "allow shop HTTP z.com aa.com b.com 80 81 GET", "deny * any 203.0.113.7", "deny * any 203.0.113.8", "deny * any 203.0.113.9")
+	p := planOf(t, "allow shop HTTP z.com aa.com b.com 80 81 GET", "allow shop HTTP z.com aa.com b.com 80 81 PUT", "deny * any 203.0.113.7", "deny * any 203.0.113.8", "deny * any 203.0.113.9")
 	classes := p.NameClasses(policy.HTTP)
 	if len(classes) != 2 {
 		t.Fatalf("%d classes", len(classes))
@@ -274,7 +274,10 @@ func TestListsOfClassesAreTheirOwn(t *testing.T) {
 		if len(c.Patterns) != 3 || !slices.IsSortedFunc(c.Patterns, match.Pattern.Compare) {
 			t.Errorf("patterns %v", c.Patterns)
 		}
-		for _, list := range [][]*Grant{c.Grants, c.Calls[0].Grants, c.Denies} {
+		if len(c.Grants) != 6 || !slices.IsSortedFunc(c.Grants, order) || len(c.Calls) != 2 {
+			t.Errorf("%v, %d calls", c.Grants, len(c.Calls))
+		}
+		for _, list := range [][]*Grant{c.Calls[0].Grants, c.Calls[1].Grants, c.Denies} {
 			if len(list) != 3 || !slices.IsSortedFunc(list, order) {
 				t.Errorf("%v", list)
 			}
@@ -284,7 +287,7 @@ func TestListsOfClassesAreTheirOwn(t *testing.T) {
 	a, b := &Grant{ID: "a"}, &Grant{ID: "b"}
 	grants, denies, patterns := append(first.Grants, a), append(first.Denies, a), append(first.Patterns, match.MustParsePattern("a.com"))
 	_, _, _ = append(second.Grants, b), append(second.Denies, b), append(second.Patterns, match.MustParsePattern("b.com"))
-	if grants[3] != a || denies[3] != a || patterns[3].String() != "a.com" {
+	if grants[6] != a || denies[3] != a || patterns[3].String() != "a.com" {
 		t.Error("classes of two ports share what is appended")
 	}
 }

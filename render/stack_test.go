@@ -381,12 +381,16 @@ func TestLossesAndWidening(t *testing.T) {
 	}
 }
 
-// TestWideningNamesTheLeastAllow: of several allows that a deny takes from, whatever their ports.
+// TestWideningNamesTheLeastAllow: of several allows that a deny takes from, whatever their ports and names.
 func TestWideningNamesTheLeastAllow(t *testing.T) {
-	p := planOf(t, "allow shop TLS *.foo.com 9000", "allow shop TLS *.foo.com 80", "allow shop TLS *.foo.com 443", "deny * any api-*.foo.com")
-	_, err := Render(p, Stack{&fake{target: "a", features: without(HostGlob)}})
-	if err == nil || !strings.Contains(err.Error(), "which rule p/r1 allows") || strings.Contains(err.Error(), "rule p/r2") {
-		t.Errorf("%v", err)
+	for _, rules := range [][]string{
+		{"allow shop TLS *.foo.com 9000", "allow shop TLS *.foo.com 80", "allow shop TLS *.foo.com 443", "deny * any api-*.foo.com"},
+		{"allow shop TLS *.b.com 443", "allow shop TLS *.c.com 443", "allow shop TLS *.a.com 443", "deny * any api.*.com"},
+	} {
+		_, err := Render(planOf(t, rules...), Stack{&fake{target: "a", features: without(HostGlob)}})
+		if err == nil || !strings.Contains(err.Error(), "which rule p/r1 allows") || strings.Contains(err.Error(), "rule p/r2") || strings.Contains(err.Error(), "rule p/r3") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 
