@@ -30,9 +30,8 @@ type Gatekeeper interface {
 	Gateways(p *Plan) []Gateway
 }
 
-// Gateways returns the gateways of the stack that is being rendered, in canonical order, each once with all of its ports
-// and grants. There are none in a plan
-// that is not being rendered.
+// Gateways returns the gateways of the stack that is being rendered, in canonical order, each once with all of its ports and grants. There are
+// none in a plan that is not being rendered.
 func (p *Plan) Gateways() []Gateway {
 	out := slices.Clone(p.gateways)
 	for i, g := range out {

@@ -106,8 +106,8 @@ func (l *layer) overlooks(g *Grant) bool {
 	return l.features[NamesAlone] == Same || l.features[TCPAlone] == Same && g.To.Protocol.Transport() != policy.TCP
 }
 
-// ranged returns the allows, which are in canonical order, that take port ranges. By name, ports are listed for all names of a protocol together: the allows with the
-// fewest ports come first, and those with which there would be too many take a range.
+// ranged returns the allows, which are in canonical order, that take port ranges. By name, ports are listed for all names of a protocol
+// together: the allows with the fewest ports come first, and those with which there would be too many take a range.
 func ranged(allows []*Grant) map[GrantID]bool {
 	out := map[GrantID]bool{}
 	sorted := slices.Clone(allows)
